@@ -1,0 +1,109 @@
+//! Entries of branch pages: a child with what is known about it, and the separator, the least key
+//! that may lie below it. Slot 0 has no separator.
+//!
+//! ```text
+//! u16 local_size | u8 flags | u8 0 | u32 pgno | u64 checksum | u64 entries below
+//! [local_size bytes: the separator behind the page's prefix]
+//! [tail 24, if flags says so]
+//!
+//!              sep 1      sep 2
+//! | child 0   | child 1  | child 2 ...      keys of child i:  sep i <= key < sep i+1
+//! ```
+//!
+//! Invariant: entries and the flag for runs are true of the whole subtree, in every published state
+//! and after every operation; the flag may stay set when the last run has gone.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const page = @import("page.zig");
+
+/// What a branch knows about a child.
+pub const Child = struct { ref: page.Ref, entries: u64, has_runs: bool };
+
+/// The child at `slot`.
+pub inline fn child(bytes: []align(8) const u8, slot: u32) Child {
+    const at = page.branchEntry(bytes, slot);
+    return .{
+        .ref = .{
+            .pgno = at.pgno,
+            .checksum = at.checksum,
+            .dirty = at.flags & page.flag_dirty != 0,
+        },
+        .entries = at.entries,
+        .has_runs = at.flags & page.flag_runs != 0,
+    };
+}
+
+fn entryOf(bytes: []align(8) u8, slot: u32) *page.BranchEntry {
+    assert(page.kind(bytes) == .branch);
+    assert(slot < page.count(bytes));
+    return @ptrCast(bytes.ptr + page.slots(bytes)[slot]);
+}
+
+/// The child at `slot` is now `ref`; what is below stays as counted.
+pub fn setRef(bytes: []align(8) u8, slot: u32, ref: page.Ref) void {
+    const at = entryOf(bytes, slot);
+    at.pgno = ref.pgno;
+    at.checksum = ref.checksum;
+    at.flags = (at.flags & ~page.flag_dirty) | if (ref.dirty) page.flag_dirty else 0;
+}
+
+/// Replaces all that is known of the child at `slot`, but not its separator.
+pub fn setChild(bytes: []align(8) u8, slot: u32, to: Child) void {
+    assert(to.entries > 0);
+    const at = entryOf(bytes, slot);
+    at.entries = to.entries;
+    at.flags = (at.flags & ~page.flag_runs) | if (to.has_runs) page.flag_runs else 0;
+    setRef(bytes, slot, to.ref);
+}
+
+/// `delta` entries came into the subtree at `slot`; `has_runs` if one of them has a run.
+pub fn addEntries(bytes: []align(8) u8, slot: u32, delta: i64, has_runs: bool) void {
+    const at = entryOf(bytes, slot);
+    at.entries +%= @bitCast(delta);
+    if (has_runs) at.flags |= page.flag_runs;
+}
+
+/// The bytes of an entry without its separator.
+pub fn entryBytes(of: Child) [@sizeOf(page.BranchEntry)]u8 {
+    assert(of.entries > 0);
+    const dirty: u8 = if (of.ref.dirty) page.flag_dirty else 0;
+    const runs: u8 = if (of.has_runs) page.flag_runs else 0;
+    return @bitCast(page.BranchEntry{
+        .local_size = 0,
+        .flags = dirty | runs,
+        .pgno = of.ref.pgno,
+        .checksum = of.ref.checksum,
+        .entries = of.entries,
+    });
+}
+
+/// Entries below the slots from `from` up to `to`.
+pub fn entriesIn(bytes: []align(8) const u8, from: u32, to: u32) u64 {
+    assert(from <= to);
+    assert(to <= page.count(bytes));
+    var sum: u64 = 0;
+    for (from..to) |slot| sum +%= page.branchEntry(bytes, @intCast(slot)).entries;
+    return sum;
+}
+
+/// Whether runs may lie below any slot of the page, or belong to its separators.
+pub fn anyRuns(bytes: []align(8) const u8) bool {
+    for (0..page.count(bytes)) |slot| {
+        const flags = page.branchEntry(bytes, @intCast(slot)).flags;
+        if (flags & (page.flag_runs | page.flag_tail) != 0) return true;
+    }
+    return false;
+}
+
+/// Slot 0 loses the separator that it had as another slot.
+pub fn dropFirstKey(bytes: []align(8) u8) void {
+    const at = entryOf(bytes, 0);
+    const before = page.entry(bytes, 0).len;
+    at.local_size = 0;
+    at.flags &= ~page.flag_tail;
+    const after = page.entry(bytes, 0).len;
+    assert(after == @sizeOf(page.BranchEntry));
+    page.headerOf(bytes).dead_size += @intCast(before - after);
+    std.mem.writeInt(u32, bytes[page.headsOffset(bytes)..][0..4], 0, .little);
+}

@@ -1,0 +1,77 @@
+//! Byte strings as keys: order, common prefix, head. Keys are compared as unsigned bytes, a key
+//! that is the beginning of another stands before it. Nothing here knows of pages.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const builtin = @import("builtin");
+
+comptime {
+    // Integers of pages are read in place.
+    assert(builtin.cpu.arch.endian() == .little);
+}
+
+/// The first four bytes of `suffix` as a number that compares as they do, zero padded.
+pub inline fn head(suffix: []const u8) u32 {
+    if (suffix.len >= 4) return std.mem.readInt(u32, suffix[0..4], .big);
+    var result: u32 = 0;
+    for (suffix, 0..) |byte, index| result |= @as(u32, byte) << @intCast(24 - 8 * index);
+    return result;
+}
+
+/// The order of two keys, eight bytes at a time.
+pub fn order(a: []const u8, b: []const u8) std.math.Order {
+    const shared = @min(a.len, b.len);
+    var index: usize = 0;
+    while (index + 8 <= shared) : (index += 8) {
+        const x = std.mem.readInt(u64, a[index..][0..8], .big);
+        const y = std.mem.readInt(u64, b[index..][0..8], .big);
+        if (x != y) return if (x < y) .lt else .gt;
+    }
+    while (index < shared) : (index += 1) {
+        if (a[index] != b[index]) return if (a[index] < b[index]) .lt else .gt;
+    }
+    return std.math.order(a.len, b.len);
+}
+
+/// How many first bytes `a` and `b` share.
+pub fn commonPrefix(a: []const u8, b: []const u8) usize {
+    const shared = @min(a.len, b.len);
+    var index: usize = 0;
+    while (index + 8 <= shared) : (index += 8) {
+        const x = std.mem.readInt(u64, a[index..][0..8], .little);
+        const y = std.mem.readInt(u64, b[index..][0..8], .little);
+        if (x != y) return index + @ctz(x ^ y) / 8;
+    }
+    while (index < shared and a[index] == b[index]) index += 1;
+    return index;
+}
+
+/// `size` rounded up to a multiple of four.
+pub inline fn padded(size: u32) u32 {
+    return (size + 3) & ~@as(u32, 3);
+}
+
+test "head compares as its bytes do" {
+    try std.testing.expectEqual(@as(u32, 0), head(""));
+    try std.testing.expectEqual(@as(u32, 0x61000000), head("a"));
+    try std.testing.expectEqual(@as(u32, 0x61626364), head("abcdef"));
+    try std.testing.expect(head("ab") < head("b"));
+}
+
+test "order and commonPrefix agree with the plain definitions" {
+    var prng = std.Random.DefaultPrng.init(1);
+    const random = prng.random();
+    var a: [24]u8 = undefined;
+    var b: [24]u8 = undefined;
+    for (0..20000) |_| {
+        for (&a) |*byte| byte.* = random.uintLessThan(u8, 2);
+        b = a;
+        if (random.boolean()) b[random.uintLessThan(usize, 24)] = random.int(u8);
+        const x = a[0..random.uintAtMost(usize, 24)];
+        const y = b[0..random.uintAtMost(usize, 24)];
+        try std.testing.expectEqual(std.mem.order(u8, x, y), order(x, y));
+        const common = commonPrefix(x, y);
+        try std.testing.expectEqualSlices(u8, x[0..common], y[0..common]);
+        if (common < @min(x.len, y.len)) try std.testing.expect(x[common] != y[common]);
+    }
+}

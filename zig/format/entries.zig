@@ -1,0 +1,302 @@
+//! Entries on their way from pages to pages: how a page is put together again, split, merged with
+//! its neighbour or evened out with it. A `Sequence` names entries in order, from one page or two
+//! and from outside; a `Group` is a part of it that is to be one page; `build` writes that page.
+//! The sources are never changed, and the new page is never one of them.
+//!
+//! ```text
+//! page A [a b c d]   change: c -> x y    page B [e f]        one sequence: a b x y d e f
+//!                                                            groups:      [a b x] [y d e f]
+//! ```
+//!
+//! Invariant: the first key of a group of branch entries is not in the page; it goes up as the
+//! separator of the page. The prefix of a page is that of its keys (see page.zig), so a page made
+//! of few keys takes only what `hint` allows: they say little about the keys to come.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const config = @import("../config.zig");
+const bytes_format = @import("bytes.zig");
+const page = @import("page.zig");
+
+/// A local key in two pieces, as a page keeps it, and its tail.
+pub const Key = struct {
+    prefix: []const u8 = "",
+    local: []const u8 = "",
+    tail: []const u8 = "",
+
+    pub const none: Key = .{};
+
+    pub fn size(self: Key) u32 {
+        return @intCast(self.prefix.len + self.local.len);
+    }
+
+    /// The bytes from `index` on that lie together.
+    fn from(self: Key, index: usize) []const u8 {
+        if (index < self.prefix.len) return self.prefix[index..];
+        return self.local[index - self.prefix.len ..];
+    }
+
+    pub fn copyTo(self: Key, out: []u8, skip: usize) void {
+        assert(out.len == self.size() - skip);
+        const head_size = self.prefix.len -| skip;
+        @memcpy(out[0..head_size], self.prefix[self.prefix.len - head_size ..]);
+        const local_skip = skip -| self.prefix.len;
+        @memcpy(out[head_size..], self.local[local_skip..]);
+    }
+
+    /// The first bytes of the key.
+    pub fn copyFirst(self: Key, out: []u8) void {
+        assert(out.len <= self.size());
+        const head_size = @min(out.len, self.prefix.len);
+        @memcpy(out[0..head_size], self.prefix[0..head_size]);
+        @memcpy(out[head_size..], self.local[0 .. out.len - head_size]);
+    }
+
+    pub fn commonPrefix(a: Key, b: Key) u32 {
+        var index: usize = 0;
+        // Each round reaches the end of a piece: two pieces each.
+        for (0..4) |_| {
+            const x = a.from(index);
+            const y = b.from(index);
+            const shared = @min(x.len, y.len);
+            const common = bytes_format.commonPrefix(x[0..shared], y[0..shared]);
+            index += common;
+            if (common < shared or shared == 0) break;
+        }
+        return @intCast(index);
+    }
+
+    /// Order of the local keys.
+    pub fn order(a: Key, b: Key) std.math.Order {
+        const index = commonPrefix(a, b);
+        const x = a.from(index);
+        const y = b.from(index);
+        if (x.len == 0 or y.len == 0) return std.math.order(a.size(), b.size());
+        return std.math.order(x[0], y[0]);
+    }
+
+    pub fn isBelow(a: Key, b: Key) bool {
+        return switch (order(a, b)) {
+            .lt => true,
+            .gt => false,
+            .eq => b.tail.len > 0,
+        };
+    }
+};
+
+/// An entry of a page or to be.
+pub const Item = struct {
+    key: Key,
+    /// The fixed part: 8 bytes in a leaf, 24 in a branch. Size and tail flag in it do not count.
+    header: []const u8,
+    /// Value or run of a leaf entry.
+    rest: []const u8 = "",
+
+    /// What it takes in a page without prefix, with head and slot.
+    pub fn size(self: Item) u32 {
+        const fixed = self.header.len + self.key.tail.len + self.rest.len;
+        return @as(u32, @intCast(fixed)) + self.key.size() + config.slot_cost;
+    }
+};
+
+/// Entry `index` of a page.
+pub fn itemOf(bytes: []align(8) const u8, index: u32) Item {
+    const all = page.entry(bytes, index);
+    const header_size = page.entryHeaderSize(page.kind(bytes));
+    const local = page.local(bytes, index);
+    const tail = page.tailBytes(bytes, index);
+    return .{
+        .key = .{ .prefix = page.prefix(bytes), .local = local, .tail = tail },
+        .header = all[0..header_size],
+        .rest = all[header_size + local.len + tail.len ..],
+    };
+}
+
+/// Writes an entry that leaves out the first `skip` bytes of its key. Returns the key's rest.
+pub fn writeItem(kind: page.Kind, out: []u8, item: Item, skip: u32) []const u8 {
+    assert(out.len == item.size() - config.slot_cost - skip);
+    const header_size = item.header.len;
+    @memcpy(out[0..header_size], item.header);
+    const local_size = item.key.size() - skip;
+    std.mem.writeInt(u16, out[0..2], @intCast(local_size), .little);
+    const flags = &out[if (kind == .leaf) 3 else 2];
+    flags.* = (flags.* & ~page.flag_tail) | if (item.key.tail.len > 0) page.flag_tail else 0;
+    const local = out[header_size..][0..local_size];
+    item.key.copyTo(local, skip);
+    @memcpy(out[header_size + local_size ..][0..item.key.tail.len], item.key.tail);
+    @memcpy(out[out.len - item.rest.len ..], item.rest);
+    return local;
+}
+
+/// A part of a sequence that is to be one page.
+pub const Group = struct { from: u32, to: u32, prefix_size: u32, size: u32 };
+
+const Part = union(enum) {
+    range: struct { bytes: []align(8) const u8, from: u32, to: u32 },
+    item: Item,
+};
+
+pub const Sequence = struct {
+    /// Two pages, one of them cut in two by up to two new entries.
+    const part_count_max = 5;
+    const no_join = std.math.maxInt(u32);
+
+    kind: page.Kind,
+    parts: [part_count_max]Part = undefined,
+    part_count: u32 = 0,
+    count: u32 = 0,
+    /// Index of the branch entry whose key is `join_key`, its separator from the parent.
+    join: u32 = no_join,
+    join_key: Key = Key.none,
+
+    pub fn addRange(self: *Sequence, bytes: []align(8) const u8, from: u32, to: u32) void {
+        assert(page.kind(bytes) == self.kind);
+        assert(to <= page.count(bytes));
+        if (from >= to) return;
+        self.addPart(.{ .range = .{ .bytes = bytes, .from = from, .to = to } }, to - from);
+    }
+
+    pub fn addItem(self: *Sequence, item: Item) void {
+        assert(item.header.len == page.entryHeaderSize(self.kind));
+        self.addPart(.{ .item = item }, 1);
+    }
+
+    fn addPart(self: *Sequence, part: Part, count: u32) void {
+        assert(self.part_count < part_count_max);
+        self.parts[self.part_count] = part;
+        self.part_count += 1;
+        self.count += count;
+    }
+
+    /// What comes next is of another page, whose separator in the parent is `key`.
+    pub fn joinAt(self: *Sequence, key: Key) void {
+        assert(self.join == no_join);
+        if (self.kind == .leaf) return;
+        self.join = self.count;
+        self.join_key = key;
+    }
+
+    /// Entry `index`. The first one of a branch has no key.
+    pub fn at(self: *const Sequence, index: u32) Item {
+        var item = self.raw(index);
+        if (self.kind == .leaf) return item;
+        if (index == 0) item.key = Key.none;
+        if (index == self.join) item.key = self.join_key;
+        return item;
+    }
+
+    fn raw(self: *const Sequence, index: u32) Item {
+        assert(index < self.count);
+        var rest = index;
+        for (self.parts[0..self.part_count]) |*part| switch (part.*) {
+            .range => |range| {
+                const size = range.to - range.from;
+                if (rest < size) return itemOf(range.bytes, range.from + rest);
+                rest -= size;
+            },
+            .item => |item| {
+                if (rest == 0) return item;
+                rest -= 1;
+            },
+        };
+        unreachable;
+    }
+
+    /// Whether keys ascend where parts meet. Inside a page they do (`page.validate`), but pages
+    /// of a damaged file need not agree with each other.
+    pub fn check(self: *const Sequence) error{Corrupt}!void {
+        var index: u32 = 0;
+        for (self.parts[0..self.part_count]) |part| {
+            index += switch (part) {
+                .range => |range| range.to - range.from,
+                .item => 1,
+            };
+            try self.checkPair(index);
+            // The key of the first entry of a joined page is new to its page.
+            if (index == self.join) try self.checkPair(index + 1);
+        }
+    }
+
+    fn checkPair(self: *const Sequence, index: u32) error{Corrupt}!void {
+        const first: u32 = if (self.kind == .leaf) 0 else 1;
+        if (index <= first or index >= self.count) return;
+        if (!Key.isBelow(self.at(index - 1).key, self.at(index).key)) return error.Corrupt;
+    }
+
+    /// The entries `from` up to `to` as one page: its prefix and its size. It fits when the size
+    /// is not above that of a page.
+    pub fn measure(self: *const Sequence, from: u32, to: u32, hint: u32, limit: u32) Group {
+        assert(from < to);
+        assert(to <= self.count);
+        const first_key = if (self.kind == .leaf) from else from + 1;
+        var sum: u32 = config.page_header_size;
+        for (from..to) |index| sum += self.at(@intCast(index)).size();
+        if (self.kind == .branch) {
+            const key = self.at(from).key;
+            sum -= key.size() + @as(u32, @intCast(key.tail.len));
+        }
+        const key_count = to - first_key;
+        var group: Group = .{ .from = from, .to = to, .prefix_size = 0, .size = sum };
+        if (key_count == 0) return group;
+        const common = Key.commonPrefix(self.at(first_key).key, self.at(to - 1).key);
+        const few = key_count < few_keys_max;
+        for ([_]u32{ if (few) @min(common, hint) else common, common, common & ~@as(u32, 3) }) |size| {
+            group.prefix_size = size;
+            group.size = sum + bytes_format.padded(size) - size * key_count;
+            if (group.size <= limit) break;
+        }
+        return group;
+    }
+
+    /// With fewer keys than this the prefix follows the hint.
+    const few_keys_max = 4;
+
+    /// Writes the page of `group` to `bytes`, entries in ascending order, no gap between them.
+    pub fn build(self: *const Sequence, group: Group, bytes: []align(8) u8) error{Corrupt}!void {
+        if (group.size > bytes.len) return error.Corrupt;
+        const first_key = if (self.kind == .leaf) group.from else group.from + 1;
+        const prefix_size = if (first_key < group.to) group.prefix_size else 0;
+        const heads_start = config.page_header_size + bytes_format.padded(prefix_size);
+        const entry_count = group.to - group.from;
+        const slots_start = heads_start + 4 * entry_count;
+        const heap_size = group.size - slots_start - 2 * entry_count;
+        page.headerOf(bytes).* = .{
+            .kind = @intFromEnum(self.kind),
+            .flags = 0,
+            .count = @intCast(entry_count),
+            .pgno = 0,
+            .txnid = 0,
+            .prefix_size = @intCast(prefix_size),
+            .heap_size = @intCast(heap_size),
+            .dead_size = 0,
+            .reserved = 0,
+        };
+        const prefix = bytes[config.page_header_size..heads_start];
+        @memset(prefix, 0);
+        if (prefix_size > 0) self.at(first_key).key.copyFirst(prefix[0..prefix_size]);
+        var offset = @as(u32, @intCast(bytes.len)) - heap_size;
+        @memset(bytes[slots_start + 2 * entry_count .. offset], 0);
+        for (0..entry_count) |slot| {
+            var item = self.at(group.from + @as(u32, @intCast(slot)));
+            const is_keyless = group.from + slot < first_key;
+            if (is_keyless) item.key = Key.none;
+            const skip = if (is_keyless) 0 else prefix_size;
+            if (!is_keyless) try checkPrefix(item.key, prefix[0..prefix_size]);
+            const size = item.size() - config.slot_cost - skip;
+            if (offset + size > bytes.len) return error.Corrupt;
+            const local = writeItem(self.kind, bytes[offset..][0..size], item, skip);
+            const head_at = heads_start + 4 * slot;
+            std.mem.writeInt(u32, bytes[head_at..][0..4], bytes_format.head(local), .little);
+            const slot_at = slots_start + 2 * slot;
+            std.mem.writeInt(u16, bytes[slot_at..][0..2], @intCast(offset), .little);
+            offset += size;
+        }
+        assert(offset == bytes.len);
+        page.verify(bytes);
+    }
+
+    fn checkPrefix(key: Key, prefix: []const u8) error{Corrupt}!void {
+        const common = Key.commonPrefix(key, .{ .local = prefix });
+        if (common < prefix.len) return error.Corrupt;
+    }
+};

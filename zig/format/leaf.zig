@@ -1,0 +1,76 @@
+//! Entries of leaf pages: a key and its value, or where the value lies. Edits of one entry in a
+//! page that has room; a page without goes through `entries.zig`.
+//!
+//! ```text
+//! u16 local_size | u8 value_kind | u8 flags | u32 value_size
+//! [local_size bytes: the key behind the page's prefix]
+//! [tail 24, if flags says so: the rest of a long key is in a run]
+//! value_size bytes, or the 20 bytes of a run that holds them
+//! ```
+
+const std = @import("std");
+const assert = std.debug.assert;
+const page = @import("page.zig");
+
+/// A value, or where it is. `bytes` lie in the page; they are valid as long as it is.
+pub const Value = struct {
+    kind: page.ValueKind,
+    size: u32,
+    bytes: []const u8,
+    run: page.RunRef,
+};
+
+/// What an entry holds behind its key: the eight bytes of its header and its value.
+pub fn value(bytes: []align(8) const u8, index: u32) Value {
+    const slot = page.leafEntry(bytes, index);
+    const rest = restOf(bytes, index);
+    var result: Value = .{
+        .kind = @enumFromInt(slot.value_kind),
+        .size = slot.value_size,
+        .bytes = rest,
+        .run = .{ .pgno = 0, .checksum = 0, .txnid = 0 },
+    };
+    if (result.kind != .@"inline") {
+        assert(rest.len == @sizeOf(page.RunBytes));
+        result.run = std.mem.bytesToValue(page.RunBytes, rest[0..@sizeOf(page.RunBytes)]).ref();
+        result.bytes = rest[0..0];
+    }
+    return result;
+}
+
+/// The bytes of entry `index` behind key and tail.
+fn restOf(bytes: []align(8) const u8, index: u32) []const u8 {
+    const slot = page.leafEntry(bytes, index);
+    const tail_size: u32 = if (slot.flags & page.flag_tail != 0) @sizeOf(page.TailBytes) else 0;
+    const is_inline = slot.value_kind == @intFromEnum(page.ValueKind.@"inline");
+    const size: u32 = if (is_inline) slot.value_size else @sizeOf(page.RunBytes);
+    const offset = page.slots(bytes)[index] + @sizeOf(page.LeafEntry) + slot.local_size + tail_size;
+    return bytes[offset..][0..size];
+}
+
+/// Whether key or value of the entry continue in a run.
+pub fn hasRuns(bytes: []align(8) const u8, index: u32) bool {
+    const slot = page.leafEntry(bytes, index);
+    if (slot.flags & page.flag_tail != 0) return true;
+    return slot.value_kind != @intFromEnum(page.ValueKind.@"inline");
+}
+
+/// Whether any entry of the page has a run.
+pub fn anyRuns(bytes: []align(8) const u8) bool {
+    assert(page.kind(bytes) == .leaf);
+    for (0..page.count(bytes)) |index| {
+        if (hasRuns(bytes, @intCast(index))) return true;
+    }
+    return false;
+}
+
+/// Overwrites the inline value of entry `index` by one of the same size.
+pub fn overwrite(bytes: []align(8) u8, index: u32, new: []const u8) void {
+    const slot = page.leafEntry(bytes, index);
+    assert(slot.value_kind == @intFromEnum(page.ValueKind.@"inline"));
+    assert(slot.value_size == new.len);
+    const old = restOf(bytes, index);
+    const offset = @intFromPtr(old.ptr) - @intFromPtr(bytes.ptr);
+    @memcpy(bytes[offset..][0..new.len], new);
+    page.verify(bytes);
+}
