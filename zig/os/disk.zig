@@ -1,0 +1,488 @@
+//! The disk of the simulated machine: files with their live bytes (what any process reads now)
+//! and their durable ones (what a power cut is certain to leave), and between them the pending
+//! changes in the order they were made. It knows no processes and injects no faults of its own.
+//!
+//! What a power cut may leave, and nothing else:
+//! * Of the pending changes of a file any sectors of any writes, in any mixture across files; a
+//!   sector holds what it held after its last surviving write. Sizes survive in order: with one
+//!   all earlier ones of that file. Holes are written zeros.
+//! * Of the pending names any creations, renames (each as a whole) and removals.
+//! * A file mapped for writing holds, sector by sector, old bytes, live bytes or garbage.
+//!
+//! The bytes of a file lie in a memory file of the host, so that real maps of it behave as real
+//! maps do: a later write shows, and a touch behind the end of the file is a fault.
+
+const std = @import("std");
+const types = @import("types.zig");
+const linux = std.os.linux;
+const assert = std.debug.assert;
+const Allocator = std.mem.Allocator;
+const Error = types.Error;
+
+pub const sector_size = 512;
+/// Storage is given out in blocks.
+pub const block_size = 4096;
+/// The largest file; addresses only, no memory.
+pub const file_size_max = 256 << 20;
+
+const Disk = @This();
+
+/// An absolute path, kept by value.
+pub const Path = struct {
+    buffer: [120]u8,
+    size: u8,
+
+    pub fn from(path: []const u8) Error!Path {
+        if (path.len == 0 or path[0] != '/') return error.NotFound;
+        var result: Path = .{ .buffer = undefined, .size = 0 };
+        if (path.len > result.buffer.len) return error.NameTooLong;
+        @memcpy(result.buffer[0..path.len], path);
+        result.size = @intCast(path.len);
+        return result;
+    }
+
+    pub fn slice(self: *const Path) []const u8 {
+        return self.buffer[0..self.size];
+    }
+
+    fn is(self: *const Path, other: []const u8) bool {
+        return std.mem.eql(u8, self.slice(), other);
+    }
+};
+
+pub fn parentOf(path: []const u8) []const u8 {
+    return std.fs.path.dirnamePosix(path) orelse "/";
+}
+
+/// A name and the file it leads to, by its place in `inodes`.
+const Entry = struct { path: Path, inode: u32 };
+
+const Names = std.ArrayList(Entry);
+
+pub const Inode = struct {
+    descriptor: i32,
+    /// Addresses of `file_size_max`; the first `size` bytes are the live ones.
+    live: types.Range,
+    size: u64 = 0,
+    durable: std.ArrayList(u8) = .empty,
+    /// One bit for each block that has storage.
+    blocks: std.bit_set.ArrayBitSet(u64, file_size_max / block_size),
+    mode: u16 = 0o600,
+    is_mapped_for_writing: bool = false,
+};
+
+/// A change that no flush has covered yet.
+pub const Event = struct {
+    inode: u32,
+    change: Change,
+
+    /// Sectors that may survive one without the other.
+    pub fn unitCount(self: *const Event) u64 {
+        return switch (self.change) {
+            .write => |*part| part.bytes.len / sector_size,
+            else => 1,
+        };
+    }
+
+    pub fn isOfName(self: *const Event) bool {
+        return switch (self.change) {
+            .write, .size => false,
+            .create, .rename, .unlink => true,
+        };
+    }
+};
+
+pub const Change = union(enum) {
+    /// Whole sectors as they were after the write; the bytes belong to the event.
+    write: struct { offset: u64, bytes: []u8 },
+    size: u64,
+    create: Path,
+    rename: struct { from: Path, to: Path },
+    unlink: Path,
+};
+
+allocator: Allocator,
+/// Those in use, then spares of earlier lives.
+inodes: std.ArrayList(*Inode) = .empty,
+inode_count: u32 = 0,
+names: Names = .empty,
+durable_names: Names = .empty,
+directories: std.ArrayList(Path) = .empty,
+events: std.ArrayList(Event) = .empty,
+/// Blocks that may still be given out.
+blocks_free: u64 = std.math.maxInt(u64),
+/// Changes when a new image may differ from those of before.
+version: u64 = 0,
+
+pub fn init(allocator: Allocator) Disk {
+    return .{ .allocator = allocator };
+}
+
+pub fn deinit(self: *Disk) void {
+    self.clear();
+    for (self.inodes.items) |inode| {
+        _ = linux.munmap(inode.live.ptr, inode.live.len);
+        _ = linux.close(inode.descriptor);
+        inode.durable.deinit(self.allocator);
+        self.allocator.destroy(inode);
+    }
+    self.inodes.deinit(self.allocator);
+    self.names.deinit(self.allocator);
+    self.durable_names.deinit(self.allocator);
+    self.directories.deinit(self.allocator);
+    self.events.deinit(self.allocator);
+}
+
+/// Forgets everything but keeps memory for the next life.
+pub fn clear(self: *Disk) void {
+    for (self.events.items) |event| self.freeEvent(event);
+    self.events.clearRetainingCapacity();
+    self.names.clearRetainingCapacity();
+    self.durable_names.clearRetainingCapacity();
+    self.directories.clearRetainingCapacity();
+    self.inode_count = 0;
+    self.blocks_free = std.math.maxInt(u64);
+    self.version += 1;
+}
+
+fn freeEvent(self: *Disk, event: Event) void {
+    if (event.change == .write) self.allocator.free(event.change.write.bytes);
+}
+
+pub fn find(self: *const Disk, path: []const u8) ?u32 {
+    for (self.names.items) |*entry| if (entry.path.is(path)) return entry.inode;
+    return null;
+}
+
+pub fn isDirectory(self: *const Disk, path: []const u8) bool {
+    for (self.directories.items) |*directory| if (directory.is(path)) return true;
+    return false;
+}
+
+/// Directories are made durable at once: the engine never makes one.
+pub fn makeDirectory(self: *Disk, path: []const u8) Error!void {
+    try self.directories.append(self.allocator, try Path.from(path));
+}
+
+pub fn linkCount(self: *const Disk, inode: u32) u64 {
+    var count: u64 = 0;
+    for (self.names.items) |*entry| count += @intFromBool(entry.inode == inode);
+    return count;
+}
+
+fn setName(self: *Disk, names: *Names, path: Path, inode: u32) Error!void {
+    for (names.items) |*entry| {
+        if (!entry.path.is(path.slice())) continue;
+        entry.inode = inode;
+        return;
+    }
+    try names.append(self.allocator, .{ .path = path, .inode = inode });
+}
+
+fn removeName(names: *Names, path: []const u8) void {
+    for (names.items, 0..) |*entry, index| {
+        if (!entry.path.is(path)) continue;
+        _ = names.orderedRemove(index);
+        return;
+    }
+}
+
+/// Takes a spare inode or makes one. Its content is the caller's to set.
+pub fn takeInode(self: *Disk) Error!u32 {
+    const index = self.inode_count;
+    if (index == self.inodes.items.len) {
+        const inode = try self.allocator.create(Inode);
+        errdefer self.allocator.destroy(inode);
+        try openMemoryFile(inode);
+        errdefer _ = linux.close(inode.descriptor);
+        try self.inodes.append(self.allocator, inode);
+    }
+    const inode = self.inodes.items[index];
+    inode.durable.clearRetainingCapacity();
+    inode.blocks = .initEmpty();
+    inode.mode = 0o600;
+    inode.is_mapped_for_writing = false;
+    self.inode_count += 1;
+    return index;
+}
+
+fn openMemoryFile(inode: *Inode) Error!void {
+    const created = linux.memfd_create("zeolite", linux.MFD.CLOEXEC);
+    if (linux.errno(created) != .SUCCESS) return error.TooManyFiles;
+    const descriptor: i32 = @intCast(created);
+    errdefer _ = linux.close(descriptor);
+    const access: linux.PROT = .{ .READ = true, .WRITE = true };
+    const flags: linux.MAP = .{ .TYPE = .SHARED, .NORESERVE = true };
+    const mapped = linux.mmap(null, file_size_max, access, flags, descriptor, 0);
+    if (linux.errno(mapped) != .SUCCESS) return error.OutOfMemory;
+    const live: [*]align(types.map_alignment) u8 = @ptrFromInt(mapped);
+    inode.* = .{
+        .descriptor = descriptor,
+        .live = live[0..file_size_max],
+        .blocks = .initEmpty(),
+    };
+}
+
+/// Changes the live size and the memory file with it; new bytes read zero.
+pub fn resize(inode: *Inode, size: u64) Error!void {
+    if (size > file_size_max) return error.FileTooBig;
+    const old_end = std.mem.alignForward(u64, inode.size, block_size);
+    const new_end = std.mem.alignForward(u64, size, block_size);
+    if (size < inode.size) @memset(inode.live[size..@min(inode.size, new_end)], 0);
+    if (old_end != new_end) {
+        const result = linux.ftruncate(inode.descriptor, @intCast(new_end));
+        if (linux.errno(result) != .SUCCESS) return error.OutOfMemory;
+    }
+    inode.size = size;
+}
+
+fn addEvent(self: *Disk, event: Event) Error!void {
+    try self.events.append(self.allocator, event);
+    self.version += 1;
+}
+
+pub fn create(self: *Disk, path: []const u8) Error!u32 {
+    assert(self.find(path) == null);
+    const name = try Path.from(path);
+    if (!self.isDirectory(parentOf(path))) return error.NotFound;
+    const index = try self.takeInode();
+    try resize(self.inodes.items[index], 0);
+    try self.setName(&self.names, name, index);
+    try self.addEvent(.{ .inode = index, .change = .{ .create = name } });
+    return index;
+}
+
+/// A second name for a file, durable at once.
+pub fn link(self: *Disk, from: []const u8, to: []const u8) Error!void {
+    const inode = self.find(from) orelse return error.NotFound;
+    try self.setName(&self.names, try Path.from(to), inode);
+    try self.setName(&self.durable_names, try Path.from(to), inode);
+}
+
+pub fn rename(self: *Disk, from: []const u8, to: []const u8) Error!void {
+    const inode = self.find(from) orelse return error.NotFound;
+    const paths: [2]Path = .{ try Path.from(from), try Path.from(to) };
+    if (!self.isDirectory(parentOf(to))) return error.NotFound;
+    removeName(&self.names, from);
+    try self.setName(&self.names, paths[1], inode);
+    const change: Change = .{ .rename = .{ .from = paths[0], .to = paths[1] } };
+    try self.addEvent(.{ .inode = inode, .change = change });
+}
+
+pub fn unlink(self: *Disk, path: []const u8) Error!void {
+    const inode = self.find(path) orelse return error.NotFound;
+    const name = try Path.from(path);
+    removeName(&self.names, path);
+    try self.addEvent(.{ .inode = inode, .change = .{ .unlink = name } });
+}
+
+pub fn read(self: *const Disk, index: u32, buffer: []u8, offset: u64) usize {
+    const inode = self.inodes.items[index];
+    if (offset >= inode.size) return 0;
+    const size = @min(buffer.len, inode.size - offset);
+    @memcpy(buffer[0..size], inode.live[offset..][0..size]);
+    return size;
+}
+
+pub fn write(self: *Disk, index: u32, bytes: []const u8, offset: u64) Error!void {
+    if (bytes.len == 0) return;
+    const inode = self.inodes.items[index];
+    const end = offset + bytes.len;
+    if (end > file_size_max) return error.FileTooBig;
+    try self.giveBlocks(inode, offset, end);
+    if (end > inode.size) try self.setSize(index, end);
+    @memcpy(inode.live[offset..end], bytes);
+    try self.addWrite(index, offset, end);
+}
+
+/// Records the sectors of a part as they are now.
+fn addWrite(self: *Disk, index: u32, offset: u64, end: u64) Error!void {
+    const inode = self.inodes.items[index];
+    const start = std.mem.alignBackward(u64, offset, sector_size);
+    const stop = std.mem.alignForward(u64, end, sector_size);
+    const bytes = try self.allocator.dupe(u8, inode.live[start..stop]);
+    errdefer self.allocator.free(bytes);
+    const change: Change = .{ .write = .{ .offset = start, .bytes = bytes } };
+    try self.addEvent(.{ .inode = index, .change = change });
+}
+
+pub fn setSize(self: *Disk, index: u32, size: u64) Error!void {
+    const inode = self.inodes.items[index];
+    const shrinks = size < inode.size;
+    try resize(inode, size);
+    if (shrinks) self.takeBlocks(inode, std.mem.alignForward(u64, size, block_size), file_size_max);
+    try self.addEvent(.{ .inode = index, .change = .{ .size = size } });
+}
+
+/// Gives storage to the part and extends the file to hold it.
+pub fn allocate(self: *Disk, index: u32, offset: u64, size: u64) Error!void {
+    const inode = self.inodes.items[index];
+    const end = offset + size;
+    if (end > file_size_max) return error.FileTooBig;
+    try self.giveBlocks(inode, offset, end);
+    if (end > inode.size) try self.setSize(index, end);
+}
+
+pub fn punch(self: *Disk, index: u32, offset: u64, size: u64) Error!void {
+    const inode = self.inodes.items[index];
+    const end = @min(offset + size, inode.size);
+    if (offset >= end) return;
+    @memset(inode.live[offset..end], 0);
+    const start = std.mem.alignForward(u64, offset, block_size);
+    const stop = std.mem.alignBackward(u64, offset + size, block_size);
+    if (start < stop) self.takeBlocks(inode, start, stop);
+    try self.addWrite(index, offset, end);
+}
+
+fn giveBlocks(self: *Disk, inode: *Inode, start: u64, end: u64) Error!void {
+    const first = start / block_size;
+    const last = std.math.divCeil(u64, end, block_size) catch unreachable;
+    var wanted: u64 = 0;
+    for (first..last) |block| wanted += @intFromBool(!inode.blocks.isSet(block));
+    if (wanted > self.blocks_free) return error.NoSpace;
+    self.blocks_free -= wanted;
+    inode.blocks.setRangeValue(.{ .start = first, .end = last }, true);
+}
+
+fn takeBlocks(self: *Disk, inode: *Inode, start: u64, end: u64) void {
+    const range: std.bit_set.Range = .{ .start = start / block_size, .end = end / block_size };
+    for (range.start..range.end) |block| {
+        self.blocks_free +|= @intFromBool(inode.blocks.isSet(block));
+    }
+    inode.blocks.setRangeValue(range, false);
+}
+
+pub fn allocatedSize(self: *const Disk, index: u32) u64 {
+    return self.inodes.items[index].blocks.count() * block_size;
+}
+
+/// Makes content and size of the file durable.
+pub fn flush(self: *Disk, index: u32) Error!void {
+    const inode = self.inodes.items[index];
+    var size: u64 = inode.durable.items.len;
+    for (self.events.items) |*event| {
+        if (event.inode != index) continue;
+        try applyToContent(self.allocator, &inode.durable, &size, event, .all);
+    }
+    try cut(self.allocator, &inode.durable, size);
+    if (inode.is_mapped_for_writing) try self.flushMapped(inode);
+    self.dropEvents(index);
+}
+
+fn flushMapped(self: *Disk, inode: *Inode) Error!void {
+    try cut(self.allocator, &inode.durable, inode.size);
+    @memcpy(inode.durable.items, inode.live[0..inode.size]);
+}
+
+/// A flush that failed: the pending changes stay visible and are forgotten as pending, so that
+/// no later flush of them means anything. `survives` says which of them reached the disk.
+pub fn loseUnflushed(self: *Disk, index: u32, random: std.Random, survives: f32) Error!void {
+    const inode = self.inodes.items[index];
+    var size: u64 = inode.durable.items.len;
+    for (self.events.items) |*event| {
+        if (event.inode != index or event.isOfName()) continue;
+        if (random.float(f32) >= survives) continue;
+        try applyToContent(self.allocator, &inode.durable, &size, event, .all);
+    }
+    try cut(self.allocator, &inode.durable, size);
+    self.dropEvents(index);
+}
+
+fn dropEvents(self: *Disk, index: u32) void {
+    var kept: usize = 0;
+    for (self.events.items) |event| {
+        if (event.inode == index and !event.isOfName()) {
+            self.freeEvent(event);
+        } else {
+            self.events.items[kept] = event;
+            kept += 1;
+        }
+    }
+    self.events.items.len = kept;
+    self.version += 1;
+}
+
+/// Makes the names in a directory durable.
+pub fn flushDirectory(self: *Disk, path: []const u8) Error!void {
+    var kept: usize = 0;
+    for (self.events.items) |event| {
+        if (touchesDirectory(&event, path)) {
+            try self.applyToNames(&self.durable_names, &event);
+        } else {
+            self.events.items[kept] = event;
+            kept += 1;
+        }
+    }
+    self.events.items.len = kept;
+    self.version += 1;
+}
+
+fn touchesDirectory(event: *const Event, path: []const u8) bool {
+    return switch (event.change) {
+        .write, .size => false,
+        .create, .unlink => |*name| std.mem.eql(u8, parentOf(name.slice()), path),
+        .rename => |*names| std.mem.eql(u8, parentOf(names.from.slice()), path) or
+            std.mem.eql(u8, parentOf(names.to.slice()), path),
+    };
+}
+
+pub fn applyToNames(self: *Disk, names: *Names, event: *const Event) Error!void {
+    switch (event.change) {
+        .write, .size => unreachable,
+        .create => |name| try self.setName(names, name, event.inode),
+        .unlink => |*name| removeName(names, name.slice()),
+        .rename => |*both| {
+            removeName(names, both.from.slice());
+            try self.setName(names, both.to, event.inode);
+        },
+    }
+}
+
+/// Which sectors of a change survive: all of them, or those whose bit is set, the first sector
+/// of the change at `first`.
+pub const Survival = union(enum) {
+    all,
+    some: struct { units: *const std.DynamicBitSetUnmanaged, first: usize },
+
+    fn has(self: Survival, index: usize) bool {
+        return switch (self) {
+            .all => true,
+            .some => |some| some.units.isSet(some.first + index),
+        };
+    }
+};
+
+/// Applies a change to the bytes of a file. Bytes behind `size` are kept until `cut`, since a
+/// sector may survive where the size that shows it comes later.
+pub fn applyToContent(
+    allocator: Allocator,
+    content: *std.ArrayList(u8),
+    size: *u64,
+    event: *const Event,
+    survival: Survival,
+) Error!void {
+    switch (event.change) {
+        .create, .rename, .unlink => {},
+        .size => |new_size| {
+            if (new_size < content.items.len) @memset(content.items[new_size..], 0);
+            size.* = new_size;
+        },
+        .write => |*change| {
+            const end = change.offset + change.bytes.len;
+            if (end > content.items.len) try cut(allocator, content, end);
+            for (0..change.bytes.len / sector_size) |index| {
+                if (!survival.has(index)) continue;
+                const start = index * sector_size;
+                const target = content.items[change.offset + start ..][0..sector_size];
+                @memcpy(target, change.bytes[start..][0..sector_size]);
+            }
+        },
+    }
+}
+
+/// Shortens the bytes, or extends them by zeros.
+pub fn cut(allocator: Allocator, content: *std.ArrayList(u8), size: u64) Error!void {
+    const old = content.items.len;
+    try content.resize(allocator, size);
+    if (size > old) @memset(content.items[old..], 0);
+}

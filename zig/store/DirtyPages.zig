@@ -1,0 +1,326 @@
+//! The pages that a write transaction has copied or made, in private memory (`FrameSet`), and
+//! their way into the file. While a transaction runs, a branch refers to a dirty child by frame
+//! number; page numbers and checksums come with `seal`, children before parents. Nothing in the
+//! file that anybody could see is ever changed.
+//!
+//! Invariants: a frame older than the newest savepoint or freeze is never changed, it is copied;
+//! an overflow run is written when it is made, to pages nobody can see; after an error the
+//! transaction must be rolled back or aborted.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const Allocator = std.mem.Allocator;
+const page_format = @import("../format/page.zig");
+const branch = @import("../format/branch.zig");
+const overflow = @import("../format/overflow.zig");
+const File = @import("File.zig");
+const FreeSpace = @import("FreeSpace.zig");
+const FrameSet = @import("FrameSet.zig");
+const Pages = @import("Pages.zig");
+const Snapshot = @import("Snapshot.zig");
+
+const DirtyPages = @This();
+
+pub const WriteError = File.Error || FreeSpace.Error;
+
+/// Sealed pages are gathered and written in pieces of this many.
+const stage_page_count = 256;
+/// Memory kept for the next transaction, bytes.
+const frames_keep_size = 8 << 20;
+
+pub const Touched = struct { ref: page_format.Ref, bytes: []align(8) u8 };
+
+const Savepoint = struct {
+    epoch: u32,
+    floor_before: u32,
+    superseded: usize,
+    space: FreeSpace.Mark,
+};
+
+allocator: Allocator,
+file: *File,
+space: *FreeSpace,
+set: *FrameSet,
+/// What takes the place of `set` when a range keeps that one.
+spare: ?*FrameSet = null,
+/// The published state below, with the page count of this transaction.
+snapshot: Snapshot = undefined,
+txnid: u64 = 0,
+/// Frames made from now on carry it.
+epoch: u32 = 0,
+/// Frames with a smaller epoch must not be changed.
+floor: u32 = 0,
+/// Ranges that read this transaction's frames, and the epoch below which they read.
+freeze_count: u32 = 0,
+savepoints: std.ArrayList(Savepoint) = .empty,
+/// Frames no longer in the tree that a savepoint or a range may need.
+superseded: std.ArrayList(u32) = .empty,
+
+pub fn deinit(self: *DirtyPages) void {
+    self.savepoints.deinit(self.allocator);
+    self.superseded.deinit(self.allocator);
+    self.set.release();
+    if (self.spare) |spare| spare.release();
+}
+
+/// Begins commit `txnid` over `snapshot`. `FreeSpace.begin` has been called.
+pub fn begin(self: *DirtyPages, snapshot: Snapshot, txnid: u64) void {
+    assert(self.set.count() == 0);
+    assert(self.savepoints.items.len == 0);
+    self.snapshot = snapshot;
+    // Pages that the transaction writes before its end carry its own number.
+    self.snapshot.txnid = txnid;
+    self.txnid = txnid;
+    self.epoch = 0;
+    self.floor = 0;
+    self.freeze_count = 0;
+    self.superseded.clearRetainingCapacity();
+}
+
+/// Ends the transaction, published or not. Frames that a range still reads live on with it.
+pub fn end(self: *DirtyPages) void {
+    self.savepoints.clearRetainingCapacity();
+    self.superseded.clearRetainingCapacity();
+    if (self.set.reference_count == 1) return self.set.reset(frames_keep_size);
+    self.set.release();
+    self.set = self.spare.?;
+    self.spare = null;
+}
+
+pub fn pages(self: *const DirtyPages) Pages {
+    return .{ .snapshot = &self.snapshot, .frames = self.set };
+}
+
+/// The page `ref`, writable: itself if this transaction made it since the last savepoint, else a
+/// copy. Its parent must be told the returned ref.
+pub fn touch(self: *DirtyPages, ref: page_format.Ref) WriteError!Touched {
+    if (ref.dirty and self.set.epoch(ref.pgno) >= self.floor) {
+        return .{ .ref = ref, .bytes = self.set.bytes(ref.pgno) };
+    }
+    const source = try self.pages().page(ref);
+    const copy = try self.create();
+    @memcpy(copy.bytes, source);
+    try self.discard(ref);
+    return copy;
+}
+
+/// A new page with undefined contents.
+pub fn create(self: *DirtyPages) WriteError!Touched {
+    const index = try self.set.take(self.epoch);
+    return .{
+        .ref = .{ .pgno = index, .checksum = 0, .dirty = true },
+        .bytes = self.set.bytes(index),
+    };
+}
+
+/// The tree no longer holds `ref`.
+pub fn discard(self: *DirtyPages, ref: page_format.Ref) WriteError!void {
+    if (!ref.dirty) {
+        const bytes = try self.snapshot.page(ref);
+        return self.space.release(ref.pgno, 1, page_format.txnid(bytes));
+    }
+    if (self.set.epoch(ref.pgno) >= self.floor) return self.set.give(ref.pgno);
+    try self.superseded.append(self.allocator, ref.pgno);
+}
+
+/// The tree no longer holds the clean page `ref`, which nobody has read: it need not be valid.
+/// Its birth is unknown, so it waits for the next checkpoint and every reader.
+pub fn discardUnread(self: *DirtyPages, ref: page_format.Ref) WriteError!void {
+    if (ref.dirty) return self.discard(ref);
+    return self.space.release(ref.pgno, 1, 0);
+}
+
+/// Writes `bytes` to contiguous pages of their own.
+pub fn writeRun(self: *DirtyPages, bytes: []const u8) WriteError!page_format.RunRef {
+    const count = overflow.pageCount(@intCast(bytes.len), self.file.page_size);
+    const pgno = try self.space.allocate(count);
+    try self.file.reserve(self.space.page_count);
+    try self.file.write(pgno, bytes);
+    try self.file.map(self.space.page_count);
+    self.snapshot.page_count = @max(self.snapshot.page_count, self.space.page_count);
+    const checksum = overflow.checksum(bytes, pgno);
+    self.file.setVerified(pgno, checksum);
+    return .{ .pgno = pgno, .checksum = checksum, .txnid = self.txnid };
+}
+
+/// The tree no longer holds the run `ref` of `size` bytes.
+pub fn discardRun(self: *DirtyPages, ref: page_format.RunRef, size: u32) WriteError!void {
+    try self.space.release(ref.pgno, overflow.pageCount(size, self.file.page_size), ref.txnid);
+}
+
+/// From now on `rollback` can return to this moment. Returns its level, from 0.
+pub fn savepoint(self: *DirtyPages) WriteError!u32 {
+    try self.savepoints.ensureUnusedCapacity(self.allocator, 1);
+    self.epoch += 1;
+    self.savepoints.appendAssumeCapacity(.{
+        .epoch = self.epoch,
+        .floor_before = self.floor,
+        .superseded = self.superseded.items.len,
+        .space = self.space.mark(),
+    });
+    self.floor = self.epoch;
+    self.space.pinned += 1;
+    return @intCast(self.savepoints.items.len - 1);
+}
+
+/// Takes back everything since savepoint `level`, which ends, as do those inside it. The caller
+/// puts its trees back to what they were.
+pub fn rollback(self: *DirtyPages, level: u32) void {
+    assert(level < self.savepoints.items.len);
+    const to = self.savepoints.items[level];
+    self.space.rollback(to.space);
+    self.superseded.shrinkRetainingCapacity(to.superseded);
+    // What a range reads stays until the transaction ends.
+    if (self.freeze_count == 0) self.set.giveNewer(to.epoch);
+    self.dropSavepoints(level);
+}
+
+/// Savepoint `level` and those inside it end; what was done stays.
+pub fn releaseSavepoint(self: *DirtyPages, level: u32) void {
+    assert(level < self.savepoints.items.len);
+    self.dropSavepoints(level);
+    if (level == 0 and self.freeze_count == 0) {
+        for (self.superseded.items) |index| self.set.give(index);
+        self.superseded.clearRetainingCapacity();
+    }
+}
+
+fn dropSavepoints(self: *DirtyPages, level: u32) void {
+    const dropped = self.savepoints.items.len - level;
+    if (self.freeze_count == 0) self.floor = self.savepoints.items[level].floor_before;
+    self.space.pinned -= @intCast(dropped);
+    self.savepoints.shrinkRetainingCapacity(level);
+}
+
+/// From now on every frame and run of this moment stays as it is until the transaction ends, and
+/// the returned set until it is released: a range reads them.
+pub fn freeze(self: *DirtyPages) WriteError!*FrameSet {
+    if (self.spare == null) {
+        self.spare = try FrameSet.create(self.allocator, self.file.page_size);
+    }
+    self.epoch += 1;
+    self.floor = self.epoch;
+    // Until the end of the transaction: neither given back nor reused inside it.
+    if (self.freeze_count == 0) self.space.pinned += 1;
+    self.freeze_count += 1;
+    return self.set.retain();
+}
+
+const Sealed = struct { frame: u32, first_child: u32, child_count: u32, ref: page_format.Ref };
+
+/// Writes the dirty pages of `trees` to pages nobody can see, children first, and makes their
+/// roots clean. Frames stay as they are. The trees' pages can be read from the map afterwards.
+pub fn seal(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void {
+    var list: std.ArrayList(Sealed) = .empty;
+    defer list.deinit(self.allocator);
+    for (trees) |tree| {
+        if (tree.depth > 0 and tree.ref.dirty) try self.collect(&list, tree.ref.pgno);
+    }
+    if (list.items.len == 0) return;
+    try self.assignNumbers(list.items);
+    try self.file.reserve(self.space.page_count);
+    try self.writeSealed(list.items);
+    var next_root: usize = 0;
+    for (trees) |tree| {
+        if (tree.depth == 0 or !tree.ref.dirty) continue;
+        while (list.items[next_root].frame != tree.ref.pgno) next_root += 1;
+        tree.ref = list.items[next_root].ref;
+    }
+    try self.file.map(self.space.page_count);
+}
+
+/// Forgets the frames after every tree was sealed: their pages are read from the file now, and
+/// copied again when they change again. Without savepoints and ranges only.
+pub fn spilled(self: *DirtyPages) void {
+    assert(self.savepoints.items.len == 0);
+    assert(self.freeze_count == 0);
+    self.superseded.clearRetainingCapacity();
+    self.snapshot.page_count = @max(self.snapshot.page_count, self.space.page_count);
+    self.set.reset(frames_keep_size);
+}
+
+/// Appends the dirty pages of one tree, parents before children, siblings side by side.
+fn collect(self: *DirtyPages, list: *std.ArrayList(Sealed), root: u32) WriteError!void {
+    var next = list.items.len;
+    try list.append(self.allocator, sealedOf(root));
+    while (next < list.items.len) : (next += 1) {
+        const bytes = self.set.bytes(list.items[next].frame);
+        if (page_format.kind(bytes) != .branch) continue;
+        list.items[next].first_child = @intCast(list.items.len);
+        for (0..page_format.count(bytes)) |slot| {
+            const child = branch.child(bytes, @intCast(slot));
+            if (child.ref.dirty) try list.append(self.allocator, sealedOf(child.ref.pgno));
+        }
+        list.items[next].child_count =
+            @intCast(list.items.len - list.items[next].first_child);
+    }
+}
+
+fn sealedOf(frame: u32) Sealed {
+    return .{ .frame = frame, .first_child = 0, .child_count = 0, .ref = undefined };
+}
+
+/// Page numbers for all, ascending in the order of writing (the reverse of the list).
+fn assignNumbers(self: *DirtyPages, list: []Sealed) WriteError!void {
+    const numbers = try self.allocator.alloc(u32, list.len);
+    defer self.allocator.free(numbers);
+    for (numbers) |*pgno| pgno.* = try self.space.allocate(1);
+    std.mem.sortUnstable(u32, numbers, {}, std.sort.asc(u32));
+    for (list, 0..) |*item, index| {
+        item.ref = .{ .pgno = numbers[list.len - 1 - index], .checksum = 0, .dirty = false };
+    }
+}
+
+fn writeSealed(self: *DirtyPages, list: []Sealed) WriteError!void {
+    const page_size = self.file.page_size;
+    const stage_count = @min(list.len, stage_page_count);
+    const stage = try self.allocator.alignedAlloc(u8, .@"64", stage_count * page_size);
+    defer self.allocator.free(stage);
+    var end_index = list.len;
+    while (end_index > 0) {
+        const begin_index = end_index - @min(end_index, stage_count);
+        var run_start: usize = 0;
+        var filled: usize = 0;
+        var index = end_index;
+        while (index > begin_index) {
+            index -= 1;
+            const previous = list[@min(index + 1, list.len - 1)].ref.pgno;
+            if (filled > run_start and list[index].ref.pgno != previous + 1) {
+                try self.writeStage(stage, run_start, filled, previous);
+                run_start = filled;
+            }
+            self.stagePage(list, index, @alignCast(stage[filled * page_size ..][0..page_size]));
+            filled += 1;
+        }
+        try self.writeStage(stage, run_start, filled, list[begin_index].ref.pgno);
+        end_index = begin_index;
+    }
+}
+
+fn writeStage(
+    self: *DirtyPages,
+    stage: []const u8,
+    run_start: usize,
+    filled: usize,
+    last_pgno: u32,
+) WriteError!void {
+    const page_size = self.file.page_size;
+    const first: u32 = @intCast(last_pgno + 1 - (filled - run_start));
+    try self.file.write(first, stage[run_start * page_size .. filled * page_size]);
+}
+
+fn stagePage(self: *DirtyPages, list: []Sealed, index: usize, out: []align(8) u8) void {
+    const item = &list[index];
+    @memcpy(out, self.set.bytes(item.frame));
+    var child_index = item.first_child;
+    if (item.child_count > 0) for (0..page_format.count(out)) |slot| {
+        const child = branch.child(out, @intCast(slot));
+        if (!child.ref.dirty) continue;
+        branch.setRef(out, @intCast(slot), list[child_index].ref);
+        child_index += 1;
+    };
+    assert(child_index == item.first_child + item.child_count);
+    page_format.setNumber(out, item.ref.pgno, self.txnid);
+    item.ref.checksum = page_format.checksum(out, item.ref.pgno);
+    self.file.setVerified(item.ref.pgno, item.ref.checksum);
+}

@@ -1,0 +1,483 @@
+//! Which pages of the data file may be written next. A page is *free* when the newest published
+//! state does not use it, and *available* when in addition no state that somebody may still need
+//! does: the last completed checkpoint, an unfinished one, a live reader. In memory only; a
+//! checkpoint keeps the free pages in freelist pages, a log record the change of its commit.
+//! It is no tree, and saving it never re-enters one.
+//!
+//! Invariants: an available page is used by no protected state; a page freed by commit f that was
+//! written by commit b is needed by exactly the states s with b <= s < f; the cost of a commit
+//! follows the pages it took and gave, never the pages that are free. One writer at a time.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const Allocator = std.mem.Allocator;
+
+const FreeSpace = @This();
+
+pub const Error = error{ OutOfMemory, Full, Corrupt };
+
+/// Pages 0 and 1 are metas.
+pub const first_pgno: u32 = 2;
+
+pub const Run = struct { pgno: u32, count: u32 };
+
+/// A run that was freed: written by commit `birth`, no longer used from commit `freed` on.
+pub const Freed = struct { pgno: u32, count: u32, birth: u64, freed: u64 };
+
+const Held = struct { by: u64, runs: std.ArrayList(Freed) };
+
+/// Place in the transaction's lists to which `rollback` returns.
+pub const Mark = struct { taken: usize, given: usize };
+
+allocator: Allocator,
+/// Pages of the file, used or free; pages behind it have never been used.
+page_count: u32 = first_pgno,
+/// One bit a page: set = available.
+bits: std.ArrayList(u64) = .empty,
+/// Per page the low half of the commit that freed it while it is free but not available, else 0.
+stamps: std.ArrayList(u32) = .empty,
+available_count: u32 = 0,
+retained_count: u32 = 0,
+/// Available pages, most recently freed last; may hold pages taken since (the bit decides).
+recent: std.ArrayList(u32) = .empty,
+/// Freed by commits and not looked at yet.
+fresh: std.ArrayList(Freed) = .empty,
+/// Freed and needed by state `by`.
+held: std.ArrayList(Held) = .empty,
+scan_word: usize = 0,
+/// A search for that many contiguous pages failed and little was freed since.
+run_miss: u32 = std.math.maxInt(u32),
+
+txnid: u64 = 0,
+base_page_count: u32 = first_pgno,
+taken: std.ArrayList(Run) = .empty,
+given: std.ArrayList(Freed) = .empty,
+/// What `takenRuns` returned last.
+net: std.ArrayList(Run) = .empty,
+/// True: nothing that was free before the transaction may be used, only pages behind the last.
+no_reuse: bool = false,
+/// Above 0: pages that the transaction took and gave back must stay as they are until its end.
+pinned: u32 = 0,
+
+pub fn deinit(self: *FreeSpace) void {
+    for (self.held.items) |*group| group.runs.deinit(self.allocator);
+    inline for (.{ "bits", "stamps", "recent", "fresh", "held", "taken", "given", "net" }) |name| {
+        @field(self, name).deinit(self.allocator);
+    }
+}
+
+/// Forgets everything; the file has `page_count` pages, all used.
+pub fn reset(self: *FreeSpace, page_count: u32) Error!void {
+    for (self.held.items) |*group| group.runs.deinit(self.allocator);
+    inline for (.{ "bits", "stamps", "recent", "fresh", "held", "taken", "given", "net" }) |name| {
+        @field(self, name).clearRetainingCapacity();
+    }
+    self.available_count = 0;
+    self.retained_count = 0;
+    self.run_miss = std.math.maxInt(u32);
+    self.page_count = first_pgno;
+    try self.extend(page_count);
+}
+
+fn extend(self: *FreeSpace, page_count: u32) Error!void {
+    assert(page_count >= first_pgno);
+    const words = (@as(usize, page_count) + 63) / 64;
+    if (words > self.bits.items.len) try self.bits.appendNTimes(
+        self.allocator,
+        0,
+        words - self.bits.items.len,
+    );
+    if (page_count > self.stamps.items.len) try self.stamps.appendNTimes(
+        self.allocator,
+        0,
+        page_count - self.stamps.items.len,
+    );
+    self.page_count = page_count;
+}
+
+fn isSet(self: *const FreeSpace, pgno: u32) bool {
+    return self.bits.items[pgno / 64] & (@as(u64, 1) << @intCast(pgno % 64)) != 0;
+}
+
+fn set(self: *FreeSpace, pgno: u32) void {
+    if (self.isSet(pgno)) return;
+    self.bits.items[pgno / 64] |= @as(u64, 1) << @intCast(pgno % 64);
+    self.available_count += 1;
+}
+
+fn clear(self: *FreeSpace, pgno: u32) void {
+    if (!self.isSet(pgno)) return;
+    self.bits.items[pgno / 64] &= ~(@as(u64, 1) << @intCast(pgno % 64));
+    self.available_count -= 1;
+}
+
+fn stampOf(freed: u64) u32 {
+    const low: u32 = @truncate(freed);
+    return if (low == 0) 1 else low;
+}
+
+/// Begins the transaction that will be commit `txnid`. `protected` are the states that somebody
+/// may still need, the newest published one aside. Pages no longer needed become available.
+pub fn begin(self: *FreeSpace, txnid: u64, protected: []const u64) Error!void {
+    assert(self.taken.items.len == 0);
+    assert(self.given.items.len == 0);
+    self.txnid = txnid;
+    self.base_page_count = self.page_count;
+    self.pinned = 0;
+    try self.collect(protected);
+}
+
+fn collect(self: *FreeSpace, protected: []const u64) Error!void {
+    var index: usize = 0;
+    while (index < self.held.items.len) {
+        if (std.mem.indexOfScalar(u64, protected, self.held.items[index].by) != null) {
+            index += 1;
+            continue;
+        }
+        var group = self.held.swapRemove(index);
+        defer group.runs.deinit(self.allocator);
+        try self.fresh.appendSlice(self.allocator, group.runs.items);
+    }
+    // What fails half-way stays in `fresh`: stamps make a second look at a run harmless.
+    for (self.fresh.items) |freed| {
+        if (neededBy(freed, protected)) |by| {
+            try self.hold(by, freed);
+        } else {
+            try self.recent.ensureUnusedCapacity(self.allocator, freed.count);
+            self.makeAvailable(freed);
+        }
+    }
+    self.fresh.clearRetainingCapacity();
+}
+
+fn neededBy(freed: Freed, protected: []const u64) ?u64 {
+    for (protected) |state| {
+        if (freed.birth <= state and state < freed.freed) return state;
+    }
+    return null;
+}
+
+fn hold(self: *FreeSpace, by: u64, freed: Freed) Error!void {
+    for (self.held.items) |*group| {
+        if (group.by == by) return group.runs.append(self.allocator, freed);
+    }
+    try self.held.append(self.allocator, .{ .by = by, .runs = .empty });
+    try self.held.items[self.held.items.len - 1].runs.append(self.allocator, freed);
+}
+
+fn makeAvailable(self: *FreeSpace, freed: Freed) void {
+    const stamp = stampOf(freed.freed);
+    var pgno = freed.pgno + freed.count;
+    while (pgno > freed.pgno) {
+        pgno -= 1;
+        // Taken, and perhaps freed again, by another process since: that has its own entry.
+        if (self.stamps.items[pgno] != stamp) continue;
+        self.stamps.items[pgno] = 0;
+        self.retained_count -= 1;
+        self.set(pgno);
+        self.recent.appendAssumeCapacity(pgno);
+    }
+    if (freed.count > 1 or self.recent.items.len % 64 == 0) {
+        self.run_miss = std.math.maxInt(u32);
+    }
+}
+
+/// The first of `count` contiguous pages, now the transaction's own; the file may have to grow to
+/// `page_count` for them. Error `Full`: no more page numbers.
+pub fn allocate(self: *FreeSpace, count: u32) Error!u32 {
+    assert(count > 0);
+    try self.taken.ensureUnusedCapacity(self.allocator, 1);
+    const reused = if (self.no_reuse) null else if (count == 1) self.popRecent() else self.findRun(count);
+    const pgno = reused orelse try self.atEnd(count);
+    for (pgno..pgno + count) |i| self.clear(@intCast(i));
+    self.taken.appendAssumeCapacity(.{ .pgno = pgno, .count = count });
+    return pgno;
+}
+
+fn atEnd(self: *FreeSpace, count: u32) Error!u32 {
+    const pgno = self.page_count;
+    const end = @as(u64, pgno) + count;
+    if (end >= std.math.maxInt(u32)) return error.Full;
+    try self.extend(@intCast(end));
+    return pgno;
+}
+
+fn popRecent(self: *FreeSpace) ?u32 {
+    if (self.available_count == 0) {
+        self.recent.clearRetainingCapacity();
+        return null;
+    }
+    while (self.recent.pop()) |pgno| {
+        if (pgno < self.page_count and self.isSet(pgno)) return pgno;
+    }
+    return self.findRun(1);
+}
+
+fn findRun(self: *FreeSpace, count: u32) ?u32 {
+    if (count > self.available_count or count >= self.run_miss) return null;
+    const start = if (self.scan_word < self.bits.items.len) self.scan_word else 0;
+    if (self.scan(start, self.bits.items.len, count)) |pgno| return pgno;
+    // Once more from the beginning, into the first half for runs that cross the start.
+    if (self.scan(0, self.bits.items.len, count)) |pgno| return pgno;
+    self.run_miss = count;
+    return null;
+}
+
+fn scan(self: *FreeSpace, from: usize, to: usize, count: u32) ?u32 {
+    var length: u32 = 0;
+    for (from..to) |word_index| {
+        const word = self.bits.items[word_index];
+        if (word == 0) {
+            length = 0;
+            continue;
+        }
+        for (0..64) |bit| {
+            length = if (word >> @intCast(bit) & 1 != 0) length + 1 else 0;
+            if (length < count) continue;
+            self.scan_word = word_index;
+            return @intCast(word_index * 64 + bit + 1 - count);
+        }
+    }
+    return null;
+}
+
+/// The transaction no longer uses a run that commit `birth` wrote. What it took itself is
+/// available again at once, unless a savepoint or a range may still need it.
+pub fn release(self: *FreeSpace, pgno: u32, count: u32, birth: u64) Error!void {
+    if (pgno < first_pgno or @as(u64, pgno) + count > self.page_count) return error.Corrupt;
+    if (birth > self.txnid) return error.Corrupt;
+    if (birth == self.txnid and self.pinned == 0) {
+        try self.recent.ensureUnusedCapacity(self.allocator, count);
+        for (pgno..pgno + count) |i| {
+            self.set(@intCast(i));
+            self.recent.appendAssumeCapacity(@intCast(i));
+        }
+        return;
+    }
+    try self.given.append(self.allocator, .{
+        .pgno = pgno,
+        .count = count,
+        .birth = birth,
+        .freed = self.txnid,
+    });
+}
+
+pub fn mark(self: *const FreeSpace) Mark {
+    return .{ .taken = self.taken.items.len, .given = self.given.items.len };
+}
+
+/// Takes back what was done since `to`; `pinned` was above 0 all the time.
+pub fn rollback(self: *FreeSpace, to: Mark) void {
+    for (self.taken.items[to.taken..]) |run| self.unTake(run);
+    self.taken.shrinkRetainingCapacity(to.taken);
+    self.given.shrinkRetainingCapacity(to.given);
+}
+
+fn unTake(self: *FreeSpace, run: Run) void {
+    for (run.pgno..run.pgno + run.count) |i| {
+        const pgno: u32 = @intCast(i);
+        self.set(pgno);
+        self.recent.append(self.allocator, pgno) catch return; // a hint only: the bit decides
+    }
+}
+
+/// The transaction never was.
+pub fn abort(self: *FreeSpace) void {
+    self.rollback(.{ .taken = 0, .given = 0 });
+    for (self.base_page_count..self.page_count) |pgno| self.clear(@intCast(pgno));
+    self.page_count = self.base_page_count;
+    const words = (@as(usize, self.page_count) + 63) / 64;
+    self.bits.shrinkRetainingCapacity(@min(words, self.bits.items.len));
+    self.stamps.shrinkRetainingCapacity(@min(self.page_count, self.stamps.items.len));
+}
+
+/// The pages that the transaction took and still uses, as runs in ascending order. Call it last:
+/// marks are void afterwards.
+pub fn takenRuns(self: *FreeSpace) Error![]const Run {
+    std.mem.sortUnstable(Run, self.taken.items, {}, lowerRun);
+    self.net.clearRetainingCapacity();
+    var end: u32 = first_pgno;
+    for (self.taken.items) |run| {
+        // A run taken, given back and taken again in parts stands here more than once.
+        var pgno = @max(run.pgno, end);
+        while (pgno < run.pgno + run.count) : (pgno += 1) {
+            if (self.isSet(pgno)) continue;
+            try self.appendNet(pgno);
+            end = pgno + 1;
+        }
+    }
+    return self.net.items;
+}
+
+fn appendNet(self: *FreeSpace, pgno: u32) Error!void {
+    if (self.net.items.len > 0) {
+        const last = &self.net.items[self.net.items.len - 1];
+        if (last.pgno + last.count == pgno) {
+            last.count += 1;
+            return;
+        }
+    }
+    try self.net.append(self.allocator, .{ .pgno = pgno, .count = 1 });
+}
+
+fn lowerRun(_: void, a: Run, b: Run) bool {
+    return a.pgno < b.pgno;
+}
+
+/// Call before anything of the commit is written, so that `commit` cannot fail.
+pub fn reserveCommit(self: *FreeSpace) Error!void {
+    try self.fresh.ensureUnusedCapacity(self.allocator, self.given.items.len);
+}
+
+/// The transaction is published: what it gave waits until nobody needs it.
+pub fn commit(self: *FreeSpace) void {
+    for (self.given.items) |freed| {
+        self.stampRun(freed);
+        self.fresh.appendAssumeCapacity(freed);
+    }
+    self.given.clearRetainingCapacity();
+    self.taken.clearRetainingCapacity();
+    self.base_page_count = self.page_count;
+}
+
+fn stampRun(self: *FreeSpace, freed: Freed) void {
+    const stamp = stampOf(freed.freed);
+    for (self.stamps.items[freed.pgno..][0..freed.count]) |*slot| {
+        if (slot.* == 0) self.retained_count += 1;
+        slot.* = stamp;
+    }
+}
+
+/// Is the page free in the newest published state?
+pub fn isFree(self: *const FreeSpace, pgno: u32) bool {
+    return self.isSet(pgno) or self.stamps.items[pgno] != 0;
+}
+
+pub fn freeCount(self: *const FreeSpace) u32 {
+    return self.available_count + self.retained_count;
+}
+
+/// The next run of free pages at or after `from`, as a checkpoint keeps them.
+pub fn nextFreeRun(self: *const FreeSpace, from: u32) ?Run {
+    var pgno = @max(from, first_pgno);
+    while (pgno < self.page_count and !self.isFree(pgno)) pgno += 1;
+    if (pgno >= self.page_count) return null;
+    const start = pgno;
+    while (pgno < self.page_count and self.isFree(pgno)) pgno += 1;
+    return .{ .pgno = start, .count = pgno - start };
+}
+
+/// Another process's commit made the file `page_count` pages long. Pages new to us are free until
+/// `applyTaken` says otherwise.
+pub fn applyPageCount(self: *FreeSpace, page_count: u32) Error!void {
+    if (page_count < self.page_count) return error.Corrupt;
+    const before = self.page_count;
+    try self.extend(page_count);
+    try self.recent.ensureUnusedCapacity(self.allocator, page_count - before);
+    for (before..page_count) |pgno| {
+        self.set(@intCast(pgno));
+        self.recent.appendAssumeCapacity(@intCast(pgno));
+    }
+    self.base_page_count = self.page_count;
+}
+
+/// Another process's commit took this run.
+pub fn applyTaken(self: *FreeSpace, run: Run) Error!void {
+    if (run.pgno < first_pgno) return error.Corrupt;
+    if (@as(u64, run.pgno) + run.count > self.page_count) return error.Corrupt;
+    for (run.pgno..run.pgno + run.count) |i| {
+        self.clear(@intCast(i));
+        if (self.stamps.items[i] != 0) self.retained_count -= 1;
+        self.stamps.items[i] = 0;
+    }
+}
+
+/// Another process's commit freed this run, or a checkpoint's freelist holds it.
+pub fn applyFreed(self: *FreeSpace, freed: Freed) Error!void {
+    if (freed.pgno < first_pgno) return error.Corrupt;
+    if (@as(u64, freed.pgno) + freed.count > self.page_count) return error.Corrupt;
+    try self.fresh.append(self.allocator, freed);
+    for (freed.pgno..freed.pgno + freed.count) |pgno| self.clear(@intCast(pgno));
+    self.stampRun(freed);
+}
+
+const testing = std.testing;
+
+test "FreeSpace holds a page back exactly as long as a state needs it" {
+    var space: FreeSpace = .{ .allocator = testing.allocator };
+    defer space.deinit();
+    try space.reset(2);
+    try space.begin(1, &.{});
+    const a = try space.allocate(1);
+    const b = try space.allocate(3);
+    try testing.expectEqual(@as(u32, 2), a);
+    try testing.expectEqual(@as(u32, 3), b);
+    try space.reserveCommit();
+    space.commit();
+    try space.begin(5, &.{});
+    try space.release(a, 1, 1);
+    try space.reserveCommit();
+    space.commit();
+    // State 4 needs what 1 wrote and 5 freed; state 5 does not.
+    try space.begin(6, &.{ 4, 5 });
+    try testing.expectEqual(@as(u32, 6), try space.allocate(1));
+    space.abort();
+    try testing.expectEqual(@as(u32, 6), space.page_count);
+    try space.begin(6, &.{5});
+    try testing.expectEqual(a, try space.allocate(1));
+    space.abort();
+    try testing.expectEqual(@as(u32, 1), space.freeCount());
+}
+
+test "FreeSpace finds contiguous runs, also across words" {
+    var space: FreeSpace = .{ .allocator = testing.allocator };
+    defer space.deinit();
+    try space.reset(200);
+    try space.begin(2, &.{});
+    try space.release(60, 10, 1);
+    try space.release(100, 1, 1);
+    try space.reserveCommit();
+    space.commit();
+    try space.begin(3, &.{});
+    try testing.expectEqual(@as(u32, 60), try space.allocate(10));
+    try testing.expectEqual(@as(u32, 200), try space.allocate(2));
+    try testing.expectEqual(@as(u32, 100), try space.allocate(1));
+    space.abort();
+    try testing.expectEqual(@as(u32, 11), space.freeCount());
+    try testing.expectEqual(@as(u32, 200), space.page_count);
+}
+
+test "FreeSpace forgets a stale entry of a page that another process took and freed again" {
+    var space: FreeSpace = .{ .allocator = testing.allocator };
+    defer space.deinit();
+    try space.reset(10);
+    try space.applyFreed(.{ .pgno = 4, .count = 1, .birth = 1, .freed = 5 });
+    try space.begin(6, &.{3});
+    space.abort();
+    try space.applyTaken(.{ .pgno = 4, .count = 1 });
+    try space.applyFreed(.{ .pgno = 4, .count = 1, .birth = 7, .freed = 9 });
+    try space.begin(10, &.{8});
+    // The old entry's blocker is gone, the new one's is not.
+    try testing.expectEqual(@as(u32, 10), try space.allocate(1));
+    space.abort();
+    try space.begin(10, &.{});
+    try testing.expectEqual(@as(u32, 4), try space.allocate(1));
+    space.abort();
+}
+
+test "FreeSpace takes savepoints back" {
+    var space: FreeSpace = .{ .allocator = testing.allocator };
+    defer space.deinit();
+    try space.reset(10);
+    try space.begin(2, &.{});
+    space.pinned = 1;
+    const to = space.mark();
+    const run = try space.allocate(4);
+    try space.release(run, 4, 2);
+    try space.release(5, 1, 1);
+    space.rollback(to);
+    space.pinned = 0;
+    try testing.expectEqual(run, try space.allocate(4));
+    space.abort();
+    try testing.expectEqual(@as(u32, 0), space.freeCount());
+}

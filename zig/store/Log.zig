@@ -1,0 +1,145 @@
+//! `X-wal`: the redo log's file. Two halves lie in it as interleaved chunks (chunk 2i + h is the
+//! i-th of half h), so that both can grow at its end. It knows offsets within a half; which
+//! record is the newest is the published state's to say. It never decides what is durable.
+//!
+//! Invariants: bytes are zero-filled and flushed before a record lies in them, so that flushing a
+//! record never has to touch the file's metadata; the first 512 bytes of a half are its header.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const record = @import("../format/record.zig");
+const os_types = @import("../os/types.zig");
+const Os = @import("../os/os.zig").Os;
+
+const Log = @This();
+
+pub const chunk_size: u64 = 256 << 10;
+/// Offset of a half's first record.
+pub const first_offset: u64 = record.half_header_size;
+/// The file doubles up to this many bytes a step.
+const growth_max: u64 = 16 << 20;
+
+pub const Error = os_types.Error;
+
+os: Os,
+fd: os_types.Fd,
+/// Zero-filled, flushed bytes of the file, as this process knows it.
+size: u64,
+
+pub fn init(os: Os, fd: os_types.Fd) Error!Log {
+    const size = (try os.stat(fd)).size;
+    return .{ .os = os, .fd = fd, .size = size - size % chunk_size };
+}
+
+pub fn deinit(self: *Log) void {
+    self.os.close(self.fd);
+}
+
+fn physical(half: u32, offset: u64) u64 {
+    assert(half < 2);
+    return (2 * (offset / chunk_size) + half) * chunk_size + offset % chunk_size;
+}
+
+/// Makes room for the bytes of `half` up to `end`, zero-filled and flushed.
+pub fn reserve(self: *Log, half: u32, end: u64) Error!void {
+    assert(end > 0);
+    const needed = physical(half, end - 1) / chunk_size * chunk_size + chunk_size;
+    if (needed <= self.size) return;
+    // Another process may have grown it since; what it made is whole only up to its last chunk.
+    const found = (try self.os.stat(self.fd)).size;
+    self.size = @max(self.size, found - found % chunk_size);
+    if (needed <= self.size) return;
+    const step = @min(self.size / 2, growth_max);
+    const roomy = std.mem.alignForward(u64, needed + step, 2 * chunk_size);
+    self.grow(roomy) catch |err| {
+        if (err != error.NoSpace) return err;
+        try self.grow(needed);
+    };
+}
+
+fn grow(self: *Log, end: u64) Error!void {
+    const zeros: [16 << 10]u8 = @splat(0);
+    try self.os.allocate(self.fd, self.size, end - self.size);
+    var offset = self.size;
+    while (offset < end) : (offset += zeros.len) try self.os.pwrite(self.fd, &zeros, offset);
+    try self.os.flush(self.fd);
+    self.size = end;
+}
+
+/// Writes `bytes` at `offset` of `half`; room was reserved.
+pub fn write(self: *Log, half: u32, offset: u64, bytes: []const u8) Error!void {
+    var rest = bytes;
+    var at = offset;
+    while (rest.len > 0) {
+        const length = @min(rest.len, chunk_size - at % chunk_size);
+        assert(physical(half, at) + length <= self.size);
+        try self.os.pwrite(self.fd, rest[0..length], physical(half, at));
+        rest = rest[length..];
+        at += length;
+    }
+}
+
+/// Fills `buffer` from `offset` of `half`; short at the end of the half.
+pub fn read(self: *const Log, half: u32, offset: u64, buffer: []u8) Error!usize {
+    var done: usize = 0;
+    while (done < buffer.len) {
+        const at = offset + done;
+        const length = @min(buffer.len - done, chunk_size - at % chunk_size);
+        const got = try self.os.pread(self.fd, buffer[done..][0..length], physical(half, at));
+        done += got;
+        if (got < length) break;
+    }
+    return done;
+}
+
+pub fn readHeader(self: *const Log, half: u32) Error!?record.HalfHeader {
+    var bytes: [record.half_header_size]u8 = undefined;
+    if (try self.read(half, 0, &bytes) < bytes.len) return null;
+    return record.HalfHeader.decode(&bytes, half);
+}
+
+pub fn writeHeader(self: *Log, header: record.HalfHeader) Error!void {
+    try self.reserve(header.half, first_offset);
+    const bytes = header.encode();
+    try self.write(header.half, 0, &bytes);
+}
+
+pub fn flush(self: *Log) Error!void {
+    return self.os.flush(self.fd);
+}
+
+/// Bytes of `half` within the file.
+pub fn halfSize(self: *const Log, half: u32) u64 {
+    const chunks = self.size / chunk_size;
+    return (chunks + 1 - half) / 2 * chunk_size;
+}
+
+/// Gives back what a long burst made the file grow by. Nobody else is attached.
+pub fn shrink(self: *Log) Error!void {
+    if (self.size <= 2 * chunk_size) return;
+    try self.os.truncate(self.fd, 2 * chunk_size);
+    self.size = 2 * chunk_size;
+}
+
+pub const Found = struct { header: record.Header, bytes: []u8 };
+
+/// The whole record at `offset` of `half` under `salt`, in `buffer`; null if none is there.
+pub fn readRecord(
+    self: *const Log,
+    allocator: std.mem.Allocator,
+    buffer: *std.ArrayList(u8),
+    half: u32,
+    offset: u64,
+    salt: u64,
+) (Error || error{OutOfMemory})!?Found {
+    var head: [record.header_size]u8 = undefined;
+    if (try self.read(half, offset, &head) < head.len) return null;
+    const header = record.peek(&head) orelse return null;
+    if (header.size > self.halfSize(half) -| offset) return null;
+    buffer.clearRetainingCapacity();
+    try buffer.ensureTotalCapacity(allocator, header.size);
+    buffer.items.len = header.size;
+    if (try self.read(half, offset, buffer.items) < header.size) return null;
+    if (!record.isWhole(buffer.items, salt)) return null;
+    return .{ .header = header, .bytes = buffer.items };
+}

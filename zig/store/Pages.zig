@@ -1,0 +1,21 @@
+//! The one page source of tree code: a page is a frame of the write transaction or a page of the
+//! snapshot below it; there is no third place. Copied by value; it owns nothing.
+
+const page_format = @import("../format/page.zig");
+const Snapshot = @import("Snapshot.zig");
+const FrameSet = @import("FrameSet.zig");
+
+const Pages = @This();
+
+snapshot: *const Snapshot,
+/// Frames of the write transaction whose tree is read; null for a published state.
+frames: ?*const FrameSet = null,
+
+pub fn page(self: Pages, ref: page_format.Ref) error{Corrupt}![]align(8) const u8 {
+    if (ref.dirty) return self.frames.?.bytes(ref.pgno);
+    return self.snapshot.page(ref);
+}
+
+pub fn run(self: Pages, ref: page_format.RunRef, size: u32) error{Corrupt}![]const u8 {
+    return self.snapshot.run(ref, size);
+}

@@ -1,0 +1,53 @@
+//! One published state as a reader sees it: pages of the map, each verified against the checksum
+//! that its parent holds before anybody looks inside (once per page version per process, unless
+//! asked otherwise). It never writes, and never trusts a page number or a size it was given.
+//!
+//! Invariant: what `page` returns has passed `page.validate`, so that search needs no bounds check.
+
+const std = @import("std");
+const page_format = @import("../format/page.zig");
+const overflow = @import("../format/overflow.zig");
+const File = @import("File.zig");
+
+const Snapshot = @This();
+
+pub const Verify = enum(u8) { once = 0, always = 1, never = 2 };
+
+file: *File,
+txnid: u64,
+page_count: u32,
+verify: Verify = .once,
+
+/// The bytes of the tree page `ref`, valid as long as the state is pinned.
+pub fn page(self: *const Snapshot, ref: page_format.Ref) error{Corrupt}![]align(8) const u8 {
+    if (ref.pgno < 2 or ref.pgno >= self.page_count or ref.dirty) return error.Corrupt;
+    const bytes = self.file.bytes(ref.pgno, 1);
+    if (self.verify == .once and self.file.isVerified(ref.pgno, ref.checksum)) return bytes;
+    try self.check(ref, bytes);
+    return bytes;
+}
+
+fn check(self: *const Snapshot, ref: page_format.Ref, bytes: []align(8) const u8) error{Corrupt}!void {
+    @branchHint(.unlikely);
+    if (self.verify != .never and page_format.checksum(bytes, ref.pgno) != ref.checksum) {
+        return error.Corrupt;
+    }
+    // Without checksums the structure is still validated, once per version.
+    if (self.verify == .never and self.file.isVerified(ref.pgno, ref.checksum)) return;
+    try page_format.validate(bytes, ref.pgno);
+    if (page_format.txnid(bytes) > self.txnid) return error.Corrupt;
+    self.file.setVerified(ref.pgno, ref.checksum);
+}
+
+/// The `size` bytes of the overflow run `ref`, valid as long as the state is pinned.
+pub fn run(self: *const Snapshot, ref: page_format.RunRef, size: u32) error{Corrupt}![]const u8 {
+    const count = overflow.pageCount(size, self.file.page_size);
+    const end = @as(u64, ref.pgno) + count;
+    if (ref.pgno < 2 or end > self.page_count) return error.Corrupt;
+    const bytes = self.file.bytes(ref.pgno, count)[0..size];
+    if (self.verify == .never) return bytes;
+    if (self.verify == .once and self.file.isVerified(ref.pgno, ref.checksum)) return bytes;
+    if (overflow.checksum(bytes, ref.pgno) != ref.checksum) return error.Corrupt;
+    self.file.setVerified(ref.pgno, ref.checksum);
+    return bytes;
+}
