@@ -1,0 +1,438 @@
+//! Trees against a sorted list: random histories with keys of all shapes at several page sizes,
+//! every order of few keys, and pages with hostile contents. After the operations the whole tree is
+//! walked, and after each commit the pages it uses are counted.
+
+const std = @import("std");
+const testing = std.testing;
+const assert = std.debug.assert;
+const config = @import("../config.zig");
+const page = @import("../format/page.zig");
+const leaf = @import("../format/leaf.zig");
+const branch = @import("../format/branch.zig");
+const overflow = @import("../format/overflow.zig");
+const keys = @import("../tree/keys.zig");
+const search = @import("../tree/search.zig");
+const insert = @import("../tree/insert.zig");
+const delete = @import("../tree/delete.zig");
+const many = @import("../tree/many.zig");
+const remove_range = @import("../tree/remove_range.zig");
+const Cursor = @import("../tree/Cursor.zig");
+const Pages = @import("../store/Pages.zig");
+const TestStore = @import("TestStore.zig");
+
+/// Walks a tree and proves its invariants.
+const Walk = struct {
+    pages: Pages,
+    page_size: u32,
+    entries: u64 = 0,
+    page_count: u64 = 0,
+    used_size: u64 = 0,
+    leaf_count: u64 = 0,
+    last_key: [config.key_size_max_any]u8 = undefined,
+    last_size: ?usize = null,
+
+    const Bounds = struct { low: ?[]const u8, high: ?[]const u8 };
+
+    fn run(self: *Walk, tree: page.Tree) !void {
+        if (tree.depth == 0) {
+            try testing.expectEqual(@as(u64, 0), tree.entries);
+            return;
+        }
+        const root: branch.Child = .{
+            .ref = tree.ref,
+            .entries = tree.entries,
+            .has_runs = tree.has_runs,
+        };
+        const bounds: Bounds = .{ .low = null, .high = null };
+        if (tree.depth == 1) return self.leafPage(root, bounds);
+        try self.branchPage(root, tree.depth, bounds);
+    }
+
+    fn branchPage(self: *Walk, child: branch.Child, height: u8, bounds: Bounds) anyerror!void {
+        const bytes = try search.child(self.pages, child.ref, height);
+        page.verify(bytes);
+        self.page_count += 1;
+        const count = page.count(bytes);
+        try testing.expect(count >= 2);
+        try testing.expectEqual(child.entries, branch.entriesIn(bytes, 0, count));
+        if (branch.anyRuns(bytes)) try testing.expect(child.has_runs);
+        var buffers: [2][]u8 = undefined;
+        for (&buffers) |*buffer| buffer.* = try testing.allocator.alloc(u8, config.key_size_max_any);
+        defer for (buffers) |buffer| testing.allocator.free(buffer);
+        var inner: Bounds = .{ .low = bounds.low, .high = null };
+        for (0..count) |index| {
+            const slot: u32 = @intCast(index);
+            if (page.tail(bytes, slot)) |tail| self.addRun(tail.size);
+            inner.high = bounds.high;
+            if (slot + 1 < count) {
+                inner.high = try keys.assemble(self.pages, bytes, slot + 1, buffers[index % 2]);
+                try expectBelow(inner.low, inner.high);
+            }
+            const below = branch.child(bytes, slot);
+            if (height == 2) {
+                try self.leafPage(below, inner);
+            } else {
+                try self.branchPage(below, height - 1, inner);
+            }
+            inner.low = inner.high;
+        }
+    }
+
+    fn leafPage(self: *Walk, child: branch.Child, bounds: Bounds) !void {
+        const bytes = try search.child(self.pages, child.ref, 1);
+        page.verify(bytes);
+        self.page_count += 1;
+        self.leaf_count += 1;
+        self.used_size += page.usedSize(bytes);
+        const count = page.count(bytes);
+        try testing.expectEqual(child.entries, count);
+        if (leaf.anyRuns(bytes)) try testing.expect(child.has_runs);
+        self.entries += count;
+        var buffer: [config.key_size_max_any]u8 = undefined;
+        for (0..count) |index| {
+            const key = try keys.assemble(self.pages, bytes, @intCast(index), &buffer);
+            if (self.last_size) |size| try expectBelow(self.last_key[0..size], key);
+            if (bounds.low) |low| try testing.expect(std.mem.order(u8, low, key) != .gt);
+            if (bounds.high) |high| try testing.expect(std.mem.order(u8, key, high) == .lt);
+            @memcpy(self.last_key[0..key.len], key);
+            self.last_size = key.len;
+            if (page.tail(bytes, @intCast(index))) |tail| self.addRun(tail.size);
+            const value = leaf.value(bytes, @intCast(index));
+            if (value.kind == .overflow) self.addRun(value.size);
+        }
+    }
+
+    fn addRun(self: *Walk, size: u32) void {
+        self.page_count += overflow.pageCount(size, self.page_size);
+    }
+
+    fn expectBelow(low: ?[]const u8, high: ?[]const u8) !void {
+        if (low == null or high == null) return;
+        try testing.expect(std.mem.order(u8, low.?, high.?) == .lt);
+    }
+};
+
+fn checkTree(store: *TestStore, tree: page.Tree) !Walk {
+    var walk: Walk = .{ .pages = store.pages(), .page_size = store.file.page_size };
+    try walk.run(tree);
+    try testing.expectEqual(tree.entries, walk.entries);
+    return walk;
+}
+
+/// What a key of the model looks like.
+pub const Shape = enum {
+    /// 0 to 12 random bytes.
+    short,
+    /// A number behind a long text that all share.
+    shared,
+    /// Longer than a page keeps, different before the tail or in it.
+    long,
+    /// Any of these.
+    mixed,
+};
+
+const Model = struct {
+    const Row = struct { id: u32, value_size: u32, value_seed: u8 };
+
+    store: *TestStore,
+    tree: page.Tree = .empty,
+    shape: Shape,
+    random: std.Random,
+    /// Ids of all keys there can be, in key order, and what the tree should hold for each.
+    all: []const []const u8,
+    rows: []?Row,
+
+    fn create(store: *TestStore, random: std.Random, shape: Shape, count: u32) !Model {
+        const allocator = testing.allocator;
+        const all = try allocator.alloc([]const u8, count);
+        var filled: usize = 0;
+        var set: std.StringHashMapUnmanaged(void) = .empty;
+        defer set.deinit(allocator);
+        var tries: usize = 0;
+        while (filled < count and tries < 20 * count) : (tries += 1) {
+            const key = try makeKey(random, shape, store.file.page_size);
+            const entry = try set.getOrPut(allocator, key);
+            if (entry.found_existing) {
+                allocator.free(key);
+                continue;
+            }
+            all[filled] = key;
+            filled += 1;
+        }
+        const used = try allocator.realloc(all, filled);
+        std.mem.sort([]const u8, used, {}, lowerKey);
+        const rows = try allocator.alloc(?Row, filled);
+        @memset(rows, null);
+        return .{ .store = store, .shape = shape, .random = random, .all = used, .rows = rows };
+    }
+
+    fn destroy(self: *Model) void {
+        for (self.all) |key| testing.allocator.free(key);
+        testing.allocator.free(self.all);
+        testing.allocator.free(self.rows);
+    }
+
+    fn lowerKey(_: void, a: []const u8, b: []const u8) bool {
+        return std.mem.order(u8, a, b) == .lt;
+    }
+
+    fn makeKey(random: std.Random, shape: Shape, page_size: u32) ![]const u8 {
+        const local = config.localSizeMax(page_size);
+        const room = config.keySizeMax(page_size) - local;
+        const size: usize = switch (shape) {
+            .short => random.uintAtMost(usize, 12),
+            .shared => local / 2 + 6,
+            .long => local + random.uintAtMost(usize, @min(room, 20)),
+            .mixed => return makeKey(random, @enumFromInt(random.uintLessThan(u8, 3)), page_size),
+        };
+        const key = try testing.allocator.alloc(u8, size);
+        @memset(key, 'k');
+        switch (shape) {
+            .short => random.bytes(key),
+            .shared => random.bytes(key[local / 2 ..][0..random.uintAtMost(usize, 3)]),
+            .long => {
+                if (random.boolean()) key[local - 1] = random.int(u8);
+                for (key[local..]) |*byte| byte.* = random.uintLessThan(u8, 3);
+                if (random.uintLessThan(u8, 8) == 0) key[random.uintLessThan(usize, local)] = 'm';
+            },
+            .mixed => unreachable,
+        }
+        return key;
+    }
+
+    fn makeValue(self: *Model, row: Row) ![]u8 {
+        _ = self;
+        const value = try testing.allocator.alloc(u8, row.value_size);
+        for (value, 0..) |*byte, index| byte.* = row.value_seed +% @as(u8, @truncate(index));
+        return value;
+    }
+
+    fn randomRow(self: *Model, id: u32) Row {
+        const page_size = self.store.file.page_size;
+        const size = switch (self.random.uintLessThan(u8, 12)) {
+            0 => 0,
+            1 => self.random.uintAtMost(u32, 3 * page_size),
+            2, 3 => self.random.uintAtMost(u32, page_size / 2),
+            else => self.random.uintAtMost(u32, page_size / 16),
+        };
+        return .{ .id = id, .value_size = size, .value_seed = self.random.int(u8) };
+    }
+
+    fn put(self: *Model) !void {
+        const id = self.random.uintLessThan(u32, @intCast(self.all.len));
+        const row = self.randomRow(id);
+        const value = try self.makeValue(row);
+        defer testing.allocator.free(value);
+        const mode: insert.Mode = switch (self.random.uintLessThan(u8, 8)) {
+            0 => .absent_only,
+            1 => .append,
+            else => .upsert,
+        };
+        const outcome = try insert.put(&self.store.dirty, &self.tree, self.all[id], value, mode);
+        const was = self.rows[id] != null;
+        const is_last = for (self.rows[id..]) |other| {
+            if (other != null) break false;
+        } else true;
+        const expected: insert.Outcome = switch (mode) {
+            .upsert => if (was) .replaced else .inserted,
+            .absent_only => if (was) .exists else .inserted,
+            .append => if (is_last) .inserted else .out_of_order,
+        };
+        try testing.expectEqual(expected, outcome);
+        if (outcome == .inserted or outcome == .replaced) self.rows[id] = row;
+    }
+
+    fn remove(self: *Model) !void {
+        const id = self.random.uintLessThan(u32, @intCast(self.all.len));
+        const was = try delete.remove(&self.store.dirty, &self.tree, self.all[id]);
+        try testing.expectEqual(self.rows[id] != null, was);
+        self.rows[id] = null;
+    }
+
+    fn removeRange(self: *Model) !void {
+        const count: u32 = @intCast(self.all.len);
+        const a = self.random.uintAtMost(u32, count);
+        const width = count / (@as(u32, 1) << self.random.uintAtMost(u5, 9));
+        const b = @min(count, a + self.random.uintAtMost(u32, width + 1));
+        const start: ?[]const u8 = if (a == 0 and self.random.boolean()) null else if (a < count) self.all[a] else return;
+        const end: ?[]const u8 = if (b == count) null else self.all[b];
+        const removed =
+            try remove_range.removeRange(&self.store.dirty, &self.tree, start, end);
+        var expected: u64 = 0;
+        for (self.rows[a..b]) |*row| {
+            if (row.* != null) expected += 1;
+            row.* = null;
+        }
+        try testing.expectEqual(expected, removed);
+    }
+
+    fn expectValue(self: *Model, row: Row, value: leaf.Value) !void {
+        const expected = try self.makeValue(row);
+        defer testing.allocator.free(expected);
+        try testing.expectEqual(row.value_size, value.size);
+        const bytes = try search.valueBytes(self.store.pages(), value);
+        try testing.expectEqualSlices(u8, expected, bytes);
+    }
+
+    fn checkGets(self: *Model, count: usize) !void {
+        const pages = self.store.pages();
+        for (0..count) |_| {
+            const id = self.random.uintLessThan(u32, @intCast(self.all.len));
+            const found = try search.get(pages, self.tree, self.all[id]);
+            try testing.expectEqual(self.rows[id] != null, found != null);
+            if (found) |value| try self.expectValue(self.rows[id].?, value);
+            var below: u64 = 0;
+            for (self.rows[0..id]) |row| below += @intFromBool(row != null);
+            try testing.expectEqual(below, try search.rank(pages, self.tree, self.all[id]));
+        }
+    }
+
+    fn checkMany(self: *Model) !void {
+        var wanted: [70][]const u8 = undefined;
+        var ids: [70]u32 = undefined;
+        var out: [70]?leaf.Value = undefined;
+        for (&wanted, &ids) |*key, *id| {
+            id.* = self.random.uintLessThan(u32, @intCast(self.all.len));
+            key.* = self.all[id.*];
+        }
+        try many.get(self.store.pages(), self.tree, &wanted, &out);
+        for (ids, out) |id, found| {
+            try testing.expectEqual(self.rows[id] != null, found != null);
+            if (found) |value| try self.expectValue(self.rows[id].?, value);
+        }
+    }
+
+    /// The entry `steps` behind (or before) `id`, as the list knows it.
+    fn neighbour(self: *Model, id: u32, steps: u64, is_forward: bool) ?u32 {
+        var rest = steps;
+        var at: i64 = id;
+        while (at >= 0 and at < self.rows.len) : (at += if (is_forward) 1 else -1) {
+            if (self.rows[@intCast(at)] == null) continue;
+            if (rest == 0) return @intCast(at);
+            rest -= 1;
+        }
+        return null;
+    }
+
+    fn checkCursor(self: *Model) !void {
+        const id = self.random.uintLessThan(u32, @intCast(self.all.len));
+        const is_forward = self.random.boolean();
+        var cursor = Cursor.init(self.store.pages(), self.tree);
+        var at: ?u32 = undefined;
+        if (is_forward) {
+            at = self.neighbour(id, 0, true);
+            try testing.expectEqual(at != null, try cursor.seek(self.all[id]));
+        } else {
+            at = if (id == 0) null else self.neighbour(id - 1, 0, false);
+            try testing.expectEqual(at != null, try cursor.seekBefore(self.all[id]));
+        }
+        for (0..20) |_| {
+            if (at == null) return;
+            try self.expectAt(&cursor, at.?);
+            const steps = self.random.uintAtMost(u64, 40);
+            const forward = if (self.random.uintLessThan(u8, 4) == 0) !is_forward else is_forward;
+            at = self.neighbour(at.?, steps, forward);
+            if (self.random.boolean()) {
+                var is_there = true;
+                for (0..steps) |_| {
+                    is_there = if (forward) try cursor.next() else try cursor.prev();
+                    if (!is_there) break;
+                }
+                try testing.expectEqual(at != null, is_there);
+            } else {
+                const is_there =
+                    if (forward) try cursor.skip(steps) else try cursor.skipBack(steps);
+                try testing.expectEqual(at != null, is_there);
+            }
+        }
+    }
+
+    fn expectAt(self: *Model, cursor: *const Cursor, id: u32) !void {
+        var buffer: [config.key_size_max_any]u8 = undefined;
+        try testing.expectEqualSlices(u8, self.all[id], try cursor.key(&buffer));
+        try testing.expectEqual(self.all[id].len, cursor.keySize());
+        try self.expectValue(self.rows[id].?, cursor.value());
+        var below: u64 = 0;
+        for (self.rows[0..id]) |row| below += @intFromBool(row != null);
+        try testing.expectEqual(below, try cursor.rank());
+    }
+
+    fn checkAll(self: *Model) !void {
+        var cursor = Cursor.init(self.store.pages(), self.tree);
+        for (self.rows, 0..) |row, id| {
+            if (row == null) continue;
+            try testing.expect(try cursor.next());
+            try self.expectAt(&cursor, @intCast(id));
+        }
+        try testing.expect(!try cursor.next());
+        var id = self.rows.len;
+        while (id > 0) {
+            id -= 1;
+            if (self.rows[id] == null) continue;
+            try testing.expect(try cursor.prev());
+            try self.expectAt(&cursor, @intCast(id));
+        }
+        try testing.expect(!try cursor.prev());
+    }
+
+    fn commit(self: *Model) !void {
+        try self.store.commit(&.{&self.tree});
+        const walk = try checkTree(self.store, self.tree);
+        try testing.expectEqual(walk.page_count, self.store.usedCount());
+    }
+};
+
+pub fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usize) !void {
+    errdefer std.debug.print("seed {} page {} shape {t}\n", .{ seed, page_size, shape });
+    var prng = std.Random.DefaultPrng.init(seed);
+    const random = prng.random();
+    const store = try TestStore.create(testing.allocator, page_size);
+    defer store.destroy();
+    var model = try Model.create(store, random, shape, key_count);
+    defer model.destroy();
+    for (0..rounds) |_| {
+        // Phases in which the tree grows, and such in which it shrinks.
+        const put_share: u8 = if (random.uintLessThan(u8, 3) == 0) 30 else 75;
+        for (0..key_count / 2) |_| {
+            if (random.uintLessThan(u8, 100) < put_share) try model.put() else try model.remove();
+        }
+        if (random.uintLessThan(u8, 3) == 0) try model.removeRange();
+        _ = try checkTree(store, model.tree);
+        try model.checkGets(10);
+        try model.checkCursor();
+        try model.checkMany();
+        if (random.boolean()) try model.commit();
+    }
+    try model.checkAll();
+    const removed = try remove_range.removeRange(&store.dirty, &model.tree, null, null);
+    var expected: u64 = 0;
+    for (model.rows) |row| expected += @intFromBool(row != null);
+    try testing.expectEqual(expected, removed);
+    try testing.expectEqual(@as(u8, 0), model.tree.depth);
+    try store.commit(&.{&model.tree});
+    try testing.expectEqual(@as(u32, 0), store.usedCount());
+}
+
+test "model: short keys" {
+    for (0..6) |seed| try runModel(seed, 512, .short, 400, 8);
+    try runModel(6, 1024, .short, 600, 6);
+    try runModel(7, 4096, .short, 2000, 4);
+}
+
+test "model: keys with a long text in common" {
+    for (10..16) |seed| try runModel(seed, 512, .shared, 400, 8);
+    try runModel(16, 4096, .shared, 1000, 4);
+}
+
+test "model: keys longer than a page keeps" {
+    for (20..26) |seed| try runModel(seed, 512, .long, 300, 8);
+    try runModel(26, 1024, .long, 300, 6);
+    try runModel(27, 4096, .long, 300, 4);
+}
+
+test "model: all shapes at all page sizes" {
+    for (30..36) |seed| try runModel(seed, 512, .mixed, 400, 8);
+    try runModel(36, 1024, .mixed, 500, 6);
+    try runModel(37, 4096, .mixed, 800, 4);
+    try runModel(38, 65536, .mixed, 1000, 2);
+}

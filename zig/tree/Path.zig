@@ -1,0 +1,117 @@
+//! The pages from the root of a tree to one place in it, and the slot taken in each: what a write
+//! needs to know before it changes anything. Lives on the stack for one operation.
+//!
+//! Invariant: `steps[0]` is the root; the page of step i + 1 is the child at `index` of step i. In
+//! the last step `index` is an entry, or the place between two. After `touch` the pages up to that
+//! level are writable and name each other by their dirty refs.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const config = @import("../config.zig");
+const page = @import("../format/page.zig");
+const branch = @import("../format/branch.zig");
+const Pages = @import("../store/Pages.zig");
+const DirtyPages = @import("../store/DirtyPages.zig");
+const keys = @import("keys.zig");
+const search = @import("search.zig");
+
+const Path = @This();
+
+pub const Step = struct { ref: page.Ref, bytes: []align(8) const u8, index: u32 };
+
+steps: [config.depth_max]Step,
+depth: u8,
+/// Whether the last step's entry has the key that was looked for.
+found: bool,
+
+/// The way to `key`.
+pub fn descend(self: *Path, pages: Pages, tree: page.Tree, key: []const u8) keys.Error!void {
+    try self.start(tree);
+    var ref = tree.ref;
+    for (self.steps[0 .. tree.depth - 1], 0..) |*step, level| {
+        const bytes = try search.child(pages, ref, tree.depth - @as(u8, @intCast(level)));
+        step.* = .{ .ref = ref, .bytes = bytes, .index = try keys.findChild(pages, bytes, key) };
+        ref = branch.child(bytes, step.index).ref;
+    }
+    const bytes = try search.child(pages, ref, 1);
+    const place = try keys.find(pages, bytes, 0, key);
+    self.steps[tree.depth - 1] = .{ .ref = ref, .bytes = bytes, .index = place.index };
+    self.found = place.found;
+}
+
+/// The way to the first entry.
+pub fn descendFirst(self: *Path, pages: Pages, tree: page.Tree) keys.Error!void {
+    try self.start(tree);
+    var ref = tree.ref;
+    for (self.steps[0..tree.depth], 0..) |*step, level| {
+        const bytes = try search.child(pages, ref, tree.depth - @as(u8, @intCast(level)));
+        step.* = .{ .ref = ref, .bytes = bytes, .index = 0 };
+        if (level + 1 < tree.depth) ref = branch.child(bytes, 0).ref;
+    }
+}
+
+/// The way to the place behind the last entry.
+pub fn descendLast(self: *Path, pages: Pages, tree: page.Tree) keys.Error!void {
+    try self.start(tree);
+    var ref = tree.ref;
+    for (self.steps[0..tree.depth], 0..) |*step, level| {
+        const bytes = try search.child(pages, ref, tree.depth - @as(u8, @intCast(level)));
+        step.* = .{ .ref = ref, .bytes = bytes, .index = page.count(bytes) };
+        if (level + 1 == tree.depth) break;
+        step.index -= 1;
+        ref = branch.child(bytes, step.index).ref;
+    }
+}
+
+fn start(self: *Path, tree: page.Tree) keys.Error!void {
+    assert(tree.depth > 0);
+    if (tree.depth > config.depth_max) return error.Corrupt;
+    self.depth = tree.depth;
+    self.found = false;
+}
+
+/// The last step.
+pub fn leaf(self: *const Path) *const Step {
+    return &self.steps[self.depth - 1];
+}
+
+/// Makes the pages from the root to `level` writable, and tells each parent. The bytes of those
+/// steps are then of frames of this transaction.
+pub fn touch(self: *Path, dirty: *DirtyPages, tree: *page.Tree, level: usize) DirtyPages.WriteError!void {
+    assert(level < self.depth);
+    for (self.steps[0 .. level + 1], 0..) |*step, index| {
+        const touched = try dirty.touch(step.ref);
+        assert(touched.ref.dirty);
+        const is_same = step.ref.dirty and step.ref.pgno == touched.ref.pgno;
+        step.bytes = touched.bytes;
+        if (is_same) continue;
+        step.ref = touched.ref;
+        if (index == 0) {
+            tree.ref = touched.ref;
+        } else {
+            branch.setRef(self.writable(index - 1), self.steps[index - 1].index, touched.ref);
+        }
+    }
+}
+
+/// The bytes of a step that was touched.
+pub fn writable(self: *const Path, level: usize) []align(8) u8 {
+    assert(level < self.depth);
+    assert(self.steps[level].ref.dirty);
+    return @constCast(self.steps[level].bytes);
+}
+
+/// `delta` entries came in below the page of `level`: counts of the touched pages above it.
+pub fn addEntries(self: *Path, level: usize, delta: i64, has_runs: bool) void {
+    for (self.steps[0..level], 0..) |step, index| {
+        branch.addEntries(self.writable(index), step.index, delta, has_runs);
+    }
+}
+
+/// Whether the page of `level` is the last of its level.
+pub fn isLast(self: *const Path, level: usize) bool {
+    for (self.steps[0..level]) |step| {
+        if (step.index + 1 < page.count(step.bytes)) return false;
+    }
+    return true;
+}
