@@ -1,0 +1,484 @@
+//! An open store of this process: its three files, what is shared with the process's threads, and
+//! the way to begin reading or writing. It knows no tables' contents. `attach.zig` makes and ends
+//! it, `Txn.zig` writes through it, `checkpoint.zig` drives its checkpoints.
+//!
+//! Invariants: `space`, `dirty`, `followed` and `buffer` belong to the holder of the writer lock;
+//! `pins` to the holder of `mutex`. A state that is read is pinned first. A failed flush poisons.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const Allocator = std.mem.Allocator;
+const config = @import("../config.zig");
+const explain = @import("../explain.zig");
+const meta_format = @import("../format/meta.zig");
+const page_format = @import("../format/page.zig");
+const record = @import("../format/record.zig");
+const varint = @import("../format/varint.zig");
+const freelist = @import("../format/freelist.zig");
+const Os = @import("../os/os.zig").Os;
+const Mutex = @import("../store/Mutex.zig");
+const File = @import("../store/File.zig");
+const Lock = @import("../store/Lock.zig");
+const Readers = @import("../store/Readers.zig");
+const Log = @import("../store/Log.zig");
+const FreeSpace = @import("../store/FreeSpace.zig");
+const Snapshot = @import("../store/Snapshot.zig");
+const Pages = @import("../store/Pages.zig");
+const DirtyPages = @import("../store/DirtyPages.zig");
+const tables = @import("tables.zig");
+
+const Env = @This();
+
+pub const Error = DirtyPages.WriteError || Readers.Error || error{ Poisoned, ReadOnly };
+
+/// Byte of the data file that readers without write access hold shared.
+pub const slotless_byte: u64 = 2;
+/// Commits that may be published and not yet durable: a recovery's jump is longer.
+pub const unflushed_max: u64 = 1 << 20;
+/// Slots of dead readers are looked for at most this often, ns.
+const stale_interval_ns: u64 = 20 * std.time.ns_per_ms;
+
+pub const Settings = struct {
+    verify: Snapshot.Verify = .once,
+    size_max: u64 = 1 << 40,
+    checkpoint_size: u64 = 16 << 20,
+    lock_timeout_ns: u64 = 5 * std.time.ns_per_s,
+    random: bool = false,
+    read_only: bool = false,
+    exclusive: bool = false,
+};
+
+const Pin = struct { txnid: u64, slot: u32, count: u32 };
+
+/// Where this process's knowledge of free space stands: behind that record.
+const Followed = struct { txnid: u64, half: u32, offset: u64, chain: u64, salt: u64 };
+
+allocator: Allocator,
+os: Os,
+/// Resolved path of the data file; `X-wal` and `X-lock` lie beside it.
+path: [:0]const u8,
+settings: Settings,
+store_id: [16]u8,
+main_attributes: tables.Attributes,
+file: File,
+log: Log,
+lock: Lock,
+/// Reads 1 here and 0 in a forked child, which must not touch the store.
+fork_guard: *const u32,
+/// Without write access: states are read from a map of `X-lock` that cannot be written, or from a
+/// private replay. No slot of our own then.
+slotless: ?Slotless = null,
+
+mutex: Mutex = .{},
+pins: std.ArrayList(Pin) = .empty,
+stale_checked: u64 = 0,
+
+space: FreeSpace,
+dirty: DirtyPages,
+followed: ?Followed = null,
+/// The operations of the running transaction, behind room for a record's header.
+buffer: std.ArrayList(u8) = .empty,
+protected: std.ArrayList(u64) = .empty,
+/// True from `beginWrite` to `endWrite`: what a thread that died between them left.
+writing: bool = false,
+
+/// How a store is read without write access.
+pub const Slotless = enum {
+    /// Somebody is attached: follow the published states.
+    following,
+    /// Nobody was: the state of the last checkpoint, which no one changes while we hold our lock.
+    alone,
+};
+
+/// A state that can be read: pinned by whoever made it.
+pub const View = struct {
+    snapshot: Snapshot,
+    main: page_format.Tree,
+    catalogue: page_format.Tree,
+
+    pub fn pages(self: *const View) Pages {
+        return .{ .snapshot = &self.snapshot };
+    }
+};
+
+/// The published state as something to read. It must be pinned, or be the writer's base.
+pub fn viewOf(self: *Env, state: Lock.State) Error!View {
+    if (state.txnid > config.txnid_max or state.page_count < 2) return error.Corrupt;
+    try self.file.map(state.page_count);
+    return .{
+        .snapshot = .{
+            .file = &self.file,
+            .txnid = state.txnid,
+            .page_count = state.page_count,
+            .verify = self.settings.verify,
+        },
+        .main = try state.main.tree(),
+        .catalogue = try state.catalogue.tree(),
+    };
+}
+
+/// The newest published state.
+pub fn publishedState(self: *const Env) Lock.State {
+    return self.lock.published();
+}
+
+/// Pages free in the newest state, and how many of them a reader or a checkpoint holds back, as far
+/// as this process knows.
+pub fn freePages(self: *const Env) struct { free: u64, retained: u64 } {
+    if (self.followed != null) return .{
+        .free = self.space.freeCount(),
+        .retained = self.space.retained_count,
+    };
+    const meta = self.completedMeta() orelse return .{ .free = 0, .retained = 0 };
+    return .{ .free = meta.free_page_count, .retained = 0 };
+}
+
+/// Refuses a forked child: its locks and its threads are its parent's.
+pub fn checkFork(self: *const Env) Error!void {
+    if (@as(*const volatile u32, self.fork_guard).* == 1) return;
+    explain.set("this process was forked from the one that opened the store: open it again", .{});
+    return error.PermissionDenied;
+}
+
+/// Pins `txnid`, which a slot of this process holds pinned now, until `unpin`. States pinned twice
+/// share a slot.
+pub fn pin(self: *Env, txnid: u64) Error!void {
+    if (self.slotless != null) return;
+    self.mutex.lock(self.os);
+    defer self.mutex.unlock(self.os);
+    for (self.pins.items) |*entry| {
+        if (entry.txnid != txnid) continue;
+        entry.count += 1;
+        return;
+    }
+    try self.pins.ensureUnusedCapacity(self.allocator, 1);
+    const slot = try Readers.take(&self.lock);
+    Readers.pinSame(&self.lock, slot, txnid);
+    self.pins.appendAssumeCapacity(.{ .txnid = txnid, .slot = slot, .count = 1 });
+}
+
+pub fn unpin(self: *Env, txnid: u64) void {
+    if (self.slotless != null) return;
+    self.mutex.lock(self.os);
+    defer self.mutex.unlock(self.os);
+    for (self.pins.items, 0..) |*entry, index| {
+        if (entry.txnid != txnid) continue;
+        entry.count -= 1;
+        if (entry.count > 0) return;
+        Readers.give(&self.lock, entry.slot);
+        _ = self.pins.swapRemove(index);
+        return;
+    }
+    unreachable; // every unpin follows its pin
+}
+
+/// Takes the writer lock. What is published may be followed and changed until `endWrite`. Waits at
+/// most `timeout_ns`: `Busy`.
+pub fn lockWrite(self: *Env, timeout_ns: u64) Error!void {
+    try self.checkFork();
+    if (self.settings.read_only or self.slotless != null) return error.ReadOnly;
+    if (self.lock.holdsWriter()) return error.Busy;
+    _ = try self.lock.lockWriter(timeout_ns);
+    if (self.writing) self.abandon();
+    self.writing = true;
+    errdefer self.endWrite();
+    if (self.lock.isPoisoned()) return error.Poisoned;
+}
+
+/// Gives the writer lock back.
+pub fn endWrite(self: *Env) void {
+    assert(self.writing);
+    self.writing = false;
+    self.lock.unlockWriter();
+}
+
+/// Forgets the transaction that a dead thread of this process left; nothing of it is published.
+fn abandon(self: *Env) void {
+    self.space.abort();
+    self.dirty.end();
+    self.followed = null;
+    self.writing = false;
+}
+
+/// The states, the newest published aside, whose pages must stay: the last completed checkpoint,
+/// the unfinished one, and what readers pin.
+pub fn protectedStates(self: *Env) Error![]const u64 {
+    const shared = self.lock.shared;
+    self.protected.clearRetainingCapacity();
+    // The running one first: should it complete in between, it is the completed one.
+    if (shared.checkpoint.phase.load(.seq_cst) != @intFromEnum(Lock.Phase.idle)) {
+        const running = shared.checkpoint.txnid.load(.seq_cst);
+        try self.protected.append(self.allocator, running);
+    }
+    try self.protected.append(self.allocator, shared.checkpoint_txnid.load(.seq_cst));
+    try self.clearStaleReaders();
+    try Readers.pinned(&self.lock, self.allocator, &self.protected);
+    return self.protected.items;
+}
+
+/// Slots of killed processes hold pages back: look for them now and then, when something is held.
+fn clearStaleReaders(self: *Env) Error!void {
+    if (self.space.held.items.len == 0) return;
+    const now = self.os.now();
+    if (now -% self.stale_checked < stale_interval_ns) return;
+    self.stale_checked = now;
+    _ = try Readers.clearStale(&self.lock);
+}
+
+/// Makes the log durable up to the newest published commit.
+pub fn flushLog(self: *Env) Error!void {
+    if (self.lock.isPoisoned()) return error.Poisoned;
+    const txnid = self.lock.published().txnid;
+    if (self.lock.shared.flushed.load(.acquire) >= txnid) return;
+    self.log.flush() catch |err| return self.poisoned(err);
+    self.lock.raiseFlushed(txnid);
+}
+
+/// Makes the pages written so far durable.
+pub fn flushFile(self: *Env) Error!void {
+    if (self.lock.isPoisoned()) return error.Poisoned;
+    self.file.flush() catch |err| return self.poisoned(err);
+}
+
+/// A failed flush is final: the system reports it once and marks the pages clean.
+pub fn poisoned(self: *Env, err: Error) Error {
+    if (err == error.Killed) return err;
+    self.lock.poison();
+    explain.set("a flush of {s} failed ({t}): what was not durable may be lost; " ++
+        "close the store everywhere and open it again", .{ self.path, err });
+    return err;
+}
+
+/// Remembers that free space is known up to the end of the state's log.
+pub fn setFollowed(self: *Env, state: Lock.State) void {
+    self.followed = .{
+        .txnid = state.txnid,
+        .half = state.log_half,
+        .offset = state.log_offset,
+        .chain = state.log_chain,
+        .salt = state.log_salt,
+    };
+}
+
+fn isAt(at: Followed, state: Lock.State) bool {
+    return at.half == state.log_half and at.offset == state.log_offset and
+        at.salt == state.log_salt and at.chain == state.log_chain;
+}
+
+/// Learns what other processes' commits took and freed, from their log records; from the last
+/// checkpoint's freelist on where those are gone.
+pub fn follow(self: *Env, state: Lock.State) Error!void {
+    if (self.followed) |at| {
+        if (isAt(at, state)) return;
+        self.followed = null;
+        if (try self.followFrom(at, state)) return self.setFollowed(state);
+    }
+    // The checkpoint may complete, and its log half be recycled, while we read.
+    for (0..16) |_| {
+        if (try self.rebuildSpace(state)) return self.setFollowed(state);
+    }
+    explain.set("the free space of {s} cannot be read back from its log", .{self.path});
+    return error.Corrupt;
+}
+
+/// False: a record on the way is gone.
+fn followFrom(self: *Env, from: Followed, state: Lock.State) Error!bool {
+    var at = from;
+    var bytes: std.ArrayList(u8) = .empty;
+    defer bytes.deinit(self.allocator);
+    self.log.size = @max(self.log.size, (try self.os.stat(self.log.fd)).size);
+    while (!isAt(at, state)) {
+        const found = try self.log.readRecord(
+            self.allocator,
+            &bytes,
+            at.half,
+            at.offset,
+            at.salt,
+        ) orelse return false;
+        if (found.header.previous != at.chain or found.header.txnid > state.txnid) return false;
+        const parts = found.bytes[record.header_size..];
+        try self.applySpace(
+            parts[found.header.operations_size..][0..found.header.space_size],
+            found.header.txnid,
+        );
+        at.txnid = found.header.txnid;
+        at.offset += found.header.size;
+        at.chain = found.header.checksum;
+        if (found.header.kind == .@"switch") {
+            const salt = try switchSalt(parts[0..found.header.operations_size]);
+            at = .{
+                .txnid = at.txnid,
+                .half = 1 - at.half,
+                .offset = Log.first_offset,
+                .chain = salt,
+                .salt = salt,
+            };
+        }
+    }
+    return self.space.page_count == state.page_count;
+}
+
+/// The salt of the other half, as a switch record names it.
+pub fn switchSalt(operations: []const u8) error{Corrupt}!u64 {
+    if (operations.len != 8) return error.Corrupt;
+    return std.mem.readInt(u64, operations[0..8], .little);
+}
+
+/// Applies the change of free space of one record.
+fn applySpace(self: *Env, bytes: []const u8, txnid: u64) Error!void {
+    var reader: record.Reader = .{ .bytes = bytes };
+    try self.space.applyPageCount(try reader.small());
+    for (0..try reader.small()) |_| {
+        try self.space.applyTaken(.{ .pgno = try reader.small(), .count = try reader.small() });
+    }
+    for (0..try reader.small()) |_| {
+        const pgno = try reader.small();
+        const count = try reader.small();
+        const age = try varint.read(&reader.bytes);
+        if (age > txnid) return error.Corrupt;
+        try self.space.applyFreed(.{
+            .pgno = pgno,
+            .count = count,
+            .birth = txnid - age,
+            .freed = txnid,
+        });
+    }
+}
+
+/// Appends what the transaction took and freed, as `applySpace` reads it.
+pub fn writeSpace(self: *Env) Error!void {
+    const space = &self.space;
+    const taken = try space.takenRuns();
+    const count = taken.len + space.given.items.len;
+    try self.buffer.ensureUnusedCapacity(self.allocator, (3 + 4 * count) * varint.size_max);
+    const writer: record.Writer = .{ .bytes = &self.buffer };
+    writer.number(space.page_count);
+    writer.number(taken.len);
+    for (taken) |run| {
+        writer.number(run.pgno);
+        writer.number(run.count);
+    }
+    writer.number(space.given.items.len);
+    for (space.given.items) |freed| {
+        writer.number(freed.pgno);
+        writer.number(freed.count);
+        writer.number(freed.freed - freed.birth);
+    }
+}
+
+/// The newest meta known durable. A checkpoint that completes meanwhile may tear it: then null.
+pub fn completedMeta(self: *const Env) ?meta_format.Meta {
+    const bytes = self.lock.shared.completed_meta;
+    // Decoded under the page it lies in: one of the two.
+    return meta_format.decode(&bytes, 0) catch (meta_format.decode(&bytes, 1) catch null);
+}
+
+/// Free space from the last checkpoint's freelist and the records behind it. False: a checkpoint
+/// completed meanwhile, begin again.
+fn rebuildSpace(self: *Env, state: Lock.State) Error!bool {
+    const meta = self.completedMeta() orelse return false;
+    try self.loadFreelist(meta);
+    const from: Followed = .{
+        .txnid = meta.txnid,
+        .half = meta.log_half,
+        .offset = Log.first_offset,
+        .chain = meta.log_salt,
+        .salt = meta.log_salt,
+    };
+    const done = try self.followFrom(from, state);
+    return done and self.lock.shared.checkpoint_txnid.load(.seq_cst) == meta.txnid;
+}
+
+/// Free space as the checkpoint `meta` keeps it. What was free then may still be needed by readers
+/// of older states, so it counts as freed by that commit.
+pub fn loadFreelist(self: *Env, meta: meta_format.Meta) Error!void {
+    try self.file.map(meta.page_count);
+    try self.space.reset(meta.page_count);
+    var chain = FreelistChain.init(self, meta);
+    while (try chain.next()) |item| {
+        var reader = item.reader;
+        while (try reader.nextRun()) |run| try self.space.applyFreed(.{
+            .pgno = run.pgno,
+            .count = run.count,
+            .birth = 0,
+            .freed = meta.txnid,
+        });
+    }
+    if (self.space.freeCount() != meta.free_page_count) return error.Corrupt;
+}
+
+/// Walks the freelist pages of a checkpoint, each vouched for by the one before.
+pub const FreelistChain = struct {
+    env: *const Env,
+    meta: meta_format.Meta,
+    at: freelist.Next,
+    left: u32,
+
+    pub const Item = struct { pgno: u32, reader: freelist.Reader };
+
+    pub fn init(env: *const Env, meta: meta_format.Meta) FreelistChain {
+        return .{
+            .env = env,
+            .meta = meta,
+            .at = .{ .pgno = meta.freelist.pgno, .checksum = meta.freelist.checksum },
+            .left = meta.freelist.page_count,
+        };
+    }
+
+    pub fn next(self: *FreelistChain) error{Corrupt}!?Item {
+        const pgno = self.at.pgno;
+        if ((self.left == 0) != (pgno == 0)) return self.broken(pgno);
+        if (pgno == 0) return null;
+        if (pgno < 2 or pgno >= self.meta.page_count) return self.broken(pgno);
+        const bytes = self.env.file.bytes(pgno, 1);
+        if (page_format.checksum(bytes, pgno) != self.at.checksum) return self.broken(pgno);
+        const reader = try freelist.Reader.init(bytes, pgno, self.meta.page_count);
+        self.at = reader.next;
+        self.left -= 1;
+        return .{ .pgno = pgno, .reader = reader };
+    }
+
+    fn broken(self: *const FreelistChain, pgno: u32) error{Corrupt} {
+        explain.set("freelist page {d} of {s} is damaged", .{ pgno, self.env.path });
+        return error.Corrupt;
+    }
+};
+
+/// Appends one record to the log behind `state` and moves the state's position there. The parts
+/// lie in `buffer` behind room for the header: operations, then the change of free space.
+pub fn appendRecord(
+    self: *Env,
+    state: *Lock.State,
+    kind: record.Kind,
+    operations_size: usize,
+) Error!void {
+    const parts_size = self.buffer.items.len - record.header_size;
+    assert(operations_size <= parts_size);
+    const size = record.sizeOf(operations_size, parts_size - operations_size);
+    assert(size <= record.size_max);
+    try self.buffer.ensureTotalCapacity(self.allocator, @intCast(size));
+    self.buffer.items.len = @intCast(size);
+    const checksum = record.seal(self.buffer.items, .{
+        .previous = state.log_chain,
+        .txnid = state.txnid,
+        .flushed_txnid = @min(self.lock.shared.flushed.load(.acquire), state.txnid),
+        .size = @intCast(size),
+        .kind = kind,
+        .operations_size = @intCast(operations_size),
+        .space_size = @intCast(parts_size - operations_size),
+    }, state.log_salt);
+    self.log.reserve(state.log_half, state.log_offset + size) catch |err| switch (err) {
+        error.NoSpace => return error.NoSpace,
+        // The growth is flushed, and a failed flush is final.
+        else => return self.poisoned(err),
+    };
+    try self.log.write(state.log_half, state.log_offset, self.buffer.items);
+    state.log_offset += size;
+    state.log_chain = checksum;
+}
+
+/// Empties `buffer` but for the header's room.
+pub fn clearBuffer(self: *Env) Error!void {
+    self.buffer.clearRetainingCapacity();
+    try self.buffer.appendNTimes(self.allocator, 0, record.header_size);
+}

@@ -1,0 +1,503 @@
+//! A write transaction: changes tables in private pages, keeps the logical operations for the log,
+//! and publishes both at once. It holds the writer lock from `begin` to `commit` or `abort`. It
+//! never flushes, except where a commit is too large for the log.
+//!
+//! ```
+//! put … -> tree/ over DirtyPages, operation into Env.buffer
+//! commit: seal the tables' pages -> their records into the catalogue -> seal the catalogue
+//!         -> pwrite them where nobody can be looking -> append the log record -> publish
+//! ```
+//! Invariants: only what changed something becomes an operation; after an error other than of
+//! arguments the transaction can only be rolled back to a savepoint or aborted; a txnid that was
+//! not published is used again, one that was never is.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const Allocator = std.mem.Allocator;
+const config = @import("../config.zig");
+const explain = @import("../explain.zig");
+const meta_format = @import("../format/meta.zig");
+const page_format = @import("../format/page.zig");
+const record = @import("../format/record.zig");
+const Lock = @import("../store/Lock.zig");
+const Pages = @import("../store/Pages.zig");
+const DirtyPages = @import("../store/DirtyPages.zig");
+const search = @import("../tree/search.zig");
+const insert = @import("../tree/insert.zig");
+const delete = @import("../tree/delete.zig");
+const remove_range = @import("../tree/remove_range.zig");
+const catalogue_format = @import("tables.zig");
+const Env = @import("Env.zig");
+const checkpoint = @import("checkpoint.zig");
+
+const Txn = @This();
+
+pub const Error = Env.Error || error{ KeySize, ValueSize, KeyOrder, Options };
+
+/// Operations of more bytes are not logged: the commit is a checkpoint of its own.
+const operations_size_max = 32 << 20;
+/// Dirty pages beyond this many bytes are written to their places before the commit.
+const frames_size_max = 64 << 20;
+
+pub const OpenTable = struct {
+    /// Null: the unnamed one.
+    name: ?[]const u8,
+    id: u32,
+    created: u64,
+    attributes: catalogue_format.Attributes,
+    tree: page_format.Tree,
+    exists: bool,
+    /// The catalogue holds a record of it, perhaps an older one.
+    catalogued: bool,
+    changed: bool,
+};
+
+/// What a savepoint puts back. `tables` are copies of all that were open.
+const Savepoint = struct {
+    level: u32,
+    tables: []OpenTable,
+    catalogue: page_format.Tree,
+    buffer_size: usize,
+    bulk: bool,
+    table_id_next: u32,
+    table_count: u32,
+};
+
+env: *Env,
+base: Lock.State,
+txnid: u64,
+catalogue: page_format.Tree,
+/// Index 0 is the unnamed table.
+tables: std.ArrayList(OpenTable) = .empty,
+savepoints: std.ArrayList(Savepoint) = .empty,
+names: std.heap.ArenaAllocator,
+table_id_next: u32,
+table_count: u32,
+/// The operations are too large for the log.
+bulk: bool = false,
+/// Recovery replays: operations are not kept, and the caller ends the transaction.
+replay: bool = false,
+
+/// Begins the next commit; waits at most `timeout_ns` for the writer lock.
+pub fn begin(env: *Env, timeout_ns: u64) Error!Txn {
+    const state = try checkpoint.beginWrite(env, timeout_ns);
+    errdefer env.endWrite();
+    return beginAt(env, state, state.txnid + 1);
+}
+
+/// Begins commit `txnid` over `state`; the writer lock is held.
+pub fn beginAt(env: *Env, state: Lock.State, txnid: u64) Error!Txn {
+    const view = try env.viewOf(state);
+    // A reader without a slot may need any page that was ever freed: the file grows instead.
+    env.space.no_reuse = try env.os.isLocked(env.file.fd, Env.slotless_byte);
+    try env.space.begin(txnid, try env.protectedStates());
+    errdefer env.space.abort();
+    try env.clearBuffer();
+    var self: Txn = .{
+        .env = env,
+        .base = state,
+        .txnid = txnid,
+        .catalogue = view.catalogue,
+        .names = .init(env.allocator),
+        .table_id_next = state.table_id_next,
+        .table_count = state.table_count,
+    };
+    try self.tables.append(env.allocator, .{
+        .name = null,
+        .id = 0,
+        .created = 0,
+        .attributes = env.main_attributes,
+        .tree = view.main,
+        .exists = true,
+        .catalogued = true,
+        .changed = false,
+    });
+    env.dirty.begin(view.snapshot, txnid);
+    return self;
+}
+
+fn deinit(self: *Txn) void {
+    for (self.savepoints.items) |ended| self.env.allocator.free(ended.tables);
+    self.savepoints.deinit(self.env.allocator);
+    self.tables.deinit(self.env.allocator);
+    self.names.deinit();
+    self.env.dirty.end();
+    self.env.endWrite();
+    self.* = undefined;
+}
+
+/// Ends the transaction as if it had never been.
+pub fn abort(self: *Txn) void {
+    self.env.space.abort();
+    self.deinit();
+}
+
+pub fn pages(self: *const Txn) Pages {
+    return self.env.dirty.pages();
+}
+
+/// The index of the table `name`, which need not exist; it is created by the first put.
+pub fn open(self: *Txn, name: ?[]const u8) Error!u32 {
+    const wanted = name orelse return 0;
+    if (wanted.len > catalogue_format.nameSizeMax(self.env.file.page_size)) return error.KeySize;
+    for (self.tables.items[1..], 1..) |table, index| {
+        if (std.mem.eql(u8, table.name.?, wanted)) return @intCast(index);
+    }
+    const kept = try catalogue_format.find(self.pages(), self.catalogue, wanted);
+    try self.tables.append(self.env.allocator, .{
+        .name = try self.names.allocator().dupe(u8, wanted),
+        .id = if (kept) |found| found.id else 0,
+        .created = if (kept) |found| found.created else 0,
+        .attributes = if (kept) |found| found.attributes else .{},
+        .tree = if (kept) |found| found.tree else .empty,
+        .exists = kept != null,
+        .catalogued = kept != null,
+        .changed = false,
+    });
+    return @intCast(self.tables.items.len - 1);
+}
+
+/// Creates the table if it does not exist; refuses one whose attributes are not those wanted.
+pub fn prepare(self: *Txn, index: u32, wanted: catalogue_format.Attributes) Error!void {
+    const table = &self.tables.items[index];
+    if (table.exists) {
+        if (wanted.agrees(&table.attributes)) return;
+        explain.set("the table was created with other encodings", .{});
+        return error.Options;
+    }
+    try self.create(index, self.table_id_next, wanted.resolved());
+}
+
+fn create(self: *Txn, index: u32, id: u32, attributes: catalogue_format.Attributes) Error!void {
+    const table = &self.tables.items[index];
+    assert(!table.exists);
+    if (id == std.math.maxInt(u32)) return error.Full;
+    table.id = id;
+    table.created = self.txnid;
+    table.attributes = attributes;
+    table.tree = .empty;
+    var buffer: [catalogue_format.record_size_max]u8 = undefined;
+    const bytes = recordOf(table).encode(&buffer);
+    try self.keep(table.name.?.len + bytes.len, .{ .create_table = .{
+        .table = id,
+        .name = table.name.?,
+        .record = bytes,
+    } });
+    table.exists = true;
+    table.changed = true;
+    self.table_id_next = @max(self.table_id_next, id + 1);
+    self.table_count += 1;
+}
+
+fn recordOf(table: *const OpenTable) catalogue_format.Record {
+    return .{
+        .id = table.id,
+        .created = table.created,
+        .attributes = table.attributes,
+        .tree = table.tree,
+    };
+}
+
+/// Appends an operation whose keys and values take `size` bytes, unless the commit is bulk.
+fn keep(self: *Txn, size: usize, operation: record.Operation) Error!void {
+    if (self.bulk or self.replay) return;
+    const buffer = &self.env.buffer;
+    if (buffer.items.len + size + record.operation_overhead > operations_size_max) {
+        self.bulk = true;
+        // A savepoint may still return to what was kept: it stays until the end.
+        if (self.savepoints.items.len == 0) buffer.shrinkAndFree(self.env.allocator, 0);
+        return;
+    }
+    try buffer.ensureUnusedCapacity(self.env.allocator, size + record.operation_overhead);
+    const writer: record.Writer = .{ .bytes = buffer };
+    writer.operation(operation);
+}
+
+pub const PutMode = insert.Mode;
+
+/// Stores `value` under `key`. False: `absent_only` and the key is there. Error `KeyOrder`: an
+/// appended key is not above the last.
+pub fn put(self: *Txn, index: u32, key: []const u8, value: []const u8, mode: PutMode) Error!bool {
+    try self.checkKey(key);
+    if (value.len > config.value_size_max) return error.ValueSize;
+    const table = &self.tables.items[index];
+    assert(table.exists);
+    const outcome = try insert.put(&self.env.dirty, &table.tree, key, value, mode);
+    switch (outcome) {
+        .exists => return false,
+        .out_of_order => return error.KeyOrder,
+        .inserted, .replaced => {},
+    }
+    table.changed = true;
+    try self.keep(key.len + value.len, .{ .put = .{
+        .table = table.id,
+        .key = key,
+        .value = value,
+    } });
+    try self.spill();
+    return true;
+}
+
+fn checkKey(self: *const Txn, key: []const u8) Error!void {
+    const limit = config.keySizeMax(self.env.file.page_size);
+    if (key.len <= limit) return;
+    explain.set("the key has {d} bytes, keys of this store at most {d}", .{ key.len, limit });
+    return error.KeySize;
+}
+
+/// Removes `key`. False: it was not there.
+pub fn remove(self: *Txn, index: u32, key: []const u8) Error!bool {
+    try self.checkKey(key);
+    const table = &self.tables.items[index];
+    if (!table.exists) return false;
+    if (!try delete.remove(&self.env.dirty, &table.tree, key)) return false;
+    table.changed = true;
+    try self.keep(key.len, .{ .remove = .{ .table = table.id, .key = key } });
+    return true;
+}
+
+/// Removes the keys from `start` up to but without `end`. Returns how many.
+pub fn removeRange(self: *Txn, index: u32, start: ?[]const u8, end: ?[]const u8) Error!u64 {
+    const table = &self.tables.items[index];
+    if (!table.exists) return 0;
+    const count = try remove_range.removeRange(&self.env.dirty, &table.tree, start, end);
+    if (count == 0) return 0;
+    table.changed = true;
+    const size = (if (start) |key| key.len else 0) + (if (end) |key| key.len else 0);
+    try self.keep(size, .{ .remove_range = .{ .table = table.id, .start = start, .end = end } });
+    return count;
+}
+
+/// Removes every entry; the table stays. Returns how many.
+pub fn clear(self: *Txn, index: u32) Error!u64 {
+    const table = &self.tables.items[index];
+    if (!table.exists) return 0;
+    const count = try remove_range.removeRange(&self.env.dirty, &table.tree, null, null);
+    if (count == 0) return 0;
+    table.changed = true;
+    try self.keep(0, .{ .clear = .{ .table = table.id } });
+    return count;
+}
+
+/// Removes a named table and its entries. False: there was none.
+pub fn drop(self: *Txn, index: u32) Error!bool {
+    const table = &self.tables.items[index];
+    assert(index > 0);
+    if (!table.exists) return false;
+    _ = try remove_range.removeRange(&self.env.dirty, &table.tree, null, null);
+    try self.keep(0, .{ .drop_table = .{ .table = table.id } });
+    table.exists = false;
+    table.changed = true;
+    table.attributes = .{};
+    self.table_count -= 1;
+    return true;
+}
+
+/// True if this transaction dropped the catalogued table `name` and did not create it again.
+pub fn isDropped(self: *const Txn, name: []const u8) bool {
+    for (self.tables.items[1..]) |table| {
+        if (std.mem.eql(u8, table.name.?, name)) return !table.exists;
+    }
+    return false;
+}
+
+/// From now on `rollback` can return to this moment. Returns its level, from 0.
+pub fn savepoint(self: *Txn) Error!u32 {
+    const allocator = self.env.allocator;
+    try self.savepoints.ensureUnusedCapacity(allocator, 1);
+    const copy = try allocator.dupe(OpenTable, self.tables.items);
+    errdefer allocator.free(copy);
+    const level = try self.env.dirty.savepoint();
+    self.savepoints.appendAssumeCapacity(.{
+        .level = level,
+        .tables = copy,
+        .catalogue = self.catalogue,
+        .buffer_size = self.env.buffer.items.len,
+        .bulk = self.bulk,
+        .table_id_next = self.table_id_next,
+        .table_count = self.table_count,
+    });
+    assert(level + 1 == self.savepoints.items.len);
+    return level;
+}
+
+/// Takes back everything since savepoint `level`, which ends. Tables opened since stay open, as
+/// the state at the savepoint holds them: not at all, or unchanged.
+pub fn rollback(self: *Txn, level: u32) void {
+    const to = self.savepoints.items[level];
+    self.env.dirty.rollback(to.level);
+    for (self.tables.items[to.tables.len..]) |*table| table.* = self.reopened(table);
+    @memcpy(self.tables.items[0..to.tables.len], to.tables);
+    self.catalogue = to.catalogue;
+    self.bulk = to.bulk;
+    if (!to.bulk) self.env.buffer.shrinkRetainingCapacity(to.buffer_size);
+    self.table_id_next = to.table_id_next;
+    self.table_count = to.table_count;
+    self.dropSavepoints(level);
+}
+
+/// A table opened after the savepoint, as the catalogue has it. What cannot be read any more reads
+/// as damaged when it is used.
+fn reopened(self: *Txn, table: *const OpenTable) OpenTable {
+    var result = table.*;
+    result.changed = false;
+    const kept = catalogue_format.find(self.pages(), self.catalogue, table.name.?) catch null;
+    result.exists = kept != null;
+    result.catalogued = kept != null;
+    result.id = if (kept) |found| found.id else 0;
+    result.created = if (kept) |found| found.created else 0;
+    result.tree = if (kept) |found| found.tree else .empty;
+    result.attributes = if (kept) |found| found.attributes else .{};
+    return result;
+}
+
+/// Savepoint `level` and those inside it end; what was done stays.
+pub fn release(self: *Txn, level: u32) void {
+    self.env.dirty.releaseSavepoint(self.savepoints.items[level].level);
+    self.dropSavepoints(level);
+}
+
+fn dropSavepoints(self: *Txn, level: u32) void {
+    for (self.savepoints.items[level..]) |ended| self.env.allocator.free(ended.tables);
+    self.savepoints.shrinkRetainingCapacity(level);
+}
+
+/// Writes the dirty pages to places of their own when they are many, to be read back if needed.
+pub fn spill(self: *Txn) Error!void {
+    const dirty = &self.env.dirty;
+    if (dirty.set.count() < frames_size_max / self.env.file.page_size) return;
+    if (self.savepoints.items.len > 0 or dirty.freeze_count > 0) return;
+    try self.sealTables();
+    try dirty.seal(&.{&self.catalogue});
+    dirty.spilled();
+}
+
+fn sealTables(self: *Txn) Error!void {
+    for (self.tables.items) |*table| {
+        if (table.changed) try self.env.dirty.seal(&.{&table.tree});
+    }
+}
+
+/// The records of changed tables go into the catalogue, their roots being sealed.
+fn catalogueTables(self: *Txn) Error!void {
+    var key_buffer: catalogue_format.KeyBuffer = undefined;
+    var buffer: [catalogue_format.record_size_max]u8 = undefined;
+    for (self.tables.items[1..]) |*table| {
+        if (!table.changed) continue;
+        const key = catalogue_format.keyOf(table.name.?, &key_buffer);
+        if (table.exists) {
+            const bytes = recordOf(table).encode(&buffer);
+            _ = try insert.put(&self.env.dirty, &self.catalogue, key, bytes, .upsert);
+        } else if (table.catalogued) {
+            _ = try delete.remove(&self.env.dirty, &self.catalogue, key);
+        }
+    }
+}
+
+pub fn isChanged(self: *const Txn) bool {
+    for (self.tables.items) |table| {
+        if (table.changed) return true;
+    }
+    return false;
+}
+
+/// Publishes the transaction; flushing is the caller's. Returns the txnid: the base's if nothing
+/// changed. After an error nothing is stored, except that after `Io` the next open may find it
+/// whole.
+pub fn commit(self: *Txn) Error!u64 {
+    assert(!self.replay);
+    const txnid = self.txnid;
+    if (!self.isChanged()) {
+        const unchanged = self.base.txnid;
+        self.abort();
+        return unchanged;
+    }
+    self.publish() catch |err| {
+        self.abort();
+        return err;
+    };
+    self.deinit();
+    return txnid;
+}
+
+fn publish(self: *Txn) Error!void {
+    const env = self.env;
+    if (env.lock.isPoisoned()) return error.Poisoned;
+    var state = try self.sealAll();
+    if (self.bulk) return checkpoint.commitBulk(env, &state);
+    try env.space.reserveCommit();
+    const operations_size = env.buffer.items.len - record.header_size;
+    try env.writeSpace();
+    try env.appendRecord(&state, .commit, operations_size);
+    env.lock.publish(state);
+    env.space.commit();
+    env.setFollowed(state);
+}
+
+/// Every page of the transaction in its place in the file; the state that they make.
+pub fn sealAll(self: *Txn) Error!Lock.State {
+    try self.sealTables();
+    try self.catalogueTables();
+    try self.env.dirty.seal(&.{&self.catalogue});
+    var state = self.base;
+    state.txnid = self.txnid;
+    state.main = .of(self.tables.items[0].tree);
+    state.catalogue = .of(self.catalogue);
+    state.page_count = self.env.space.page_count;
+    state.table_id_next = self.table_id_next;
+    state.table_count = self.table_count;
+    return state;
+}
+
+/// Ends a replay whose pages have been sealed and accounted for.
+pub fn endReplay(self: *Txn) void {
+    assert(self.replay);
+    self.deinit();
+}
+
+/// Applies an operation of a log record. Nothing in it is trusted.
+pub fn apply(self: *Txn, operation: record.Operation) Error!void {
+    assert(self.replay);
+    switch (operation) {
+        .put => |it| {
+            const index = try self.byId(it.table);
+            _ = try self.put(index, it.key, it.value, .upsert);
+        },
+        .remove => |it| _ = try self.remove(try self.byId(it.table), it.key),
+        .remove_range => |it| {
+            const index = try self.byId(it.table);
+            _ = try self.removeRange(index, it.start, it.end);
+        },
+        .clear => |it| _ = try self.clear(try self.byId(it.table)),
+        .create_table => |it| {
+            const kept = try catalogue_format.Record.decode(it.record);
+            if (kept.id != it.table or it.table < self.table_id_next) return error.Corrupt;
+            const index = try self.open(it.name);
+            if (index == 0 or self.tables.items[index].exists) return error.Corrupt;
+            try self.create(index, it.table, kept.attributes);
+        },
+        .drop_table => |it| {
+            const index = try self.byId(it.table);
+            if (index == 0) return error.Corrupt;
+            _ = try self.drop(index);
+        },
+        .atomic => {},
+    }
+}
+
+fn byId(self: *Txn, id: u32) Error!u32 {
+    for (self.tables.items, 0..) |table, index| {
+        if (table.exists and table.id == id) return @intCast(index);
+    }
+    var iterator: catalogue_format.Iterator = .init(self.pages(), self.catalogue);
+    while (try iterator.next()) |entry| {
+        if (entry.record.id != id) continue;
+        const index = try self.open(entry.name);
+        // Dropped in this transaction: its id is not used again.
+        if (!self.tables.items[index].exists) break;
+        if (self.tables.items[index].id != id) break;
+        return index;
+    }
+    explain.set("a log record names table {d}, which does not exist", .{id});
+    return error.Corrupt;
+}

@@ -1,0 +1,410 @@
+//! Checkpoints: what makes the data file stand alone again, so that a half of the log can be used
+//! anew. Driven in steps that any thread of any attached process may take, because a flush covers
+//! the file, not the descriptor; writers go on between them.
+//!
+//! ```
+//! idle -> begun          freelist written, log switched, under the writer lock as one step
+//! begun -> data_flushed  a flush of the data file that began after `begun`
+//!      -> meta_written   set before the first byte of the meta is written
+//!      -> completed      a flush of the data file that began after the meta was written
+//!      -> idle           the other half has a new header and salt, and a flush of the log
+//! ```
+//! Invariants: the pages of the last completed checkpoint and of the running one are protected in
+//! every phase; the meta of the last completed one is never overwritten; a half keeps its records
+//! until the checkpoint that covers them is completed; a failed flush poisons.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const explain = @import("../explain.zig");
+const meta_format = @import("../format/meta.zig");
+const freelist = @import("../format/freelist.zig");
+const record = @import("../format/record.zig");
+const varint = @import("../format/varint.zig");
+const Lock = @import("../store/Lock.zig");
+const Log = @import("../store/Log.zig");
+const Env = @import("Env.zig");
+
+const Error = Env.Error;
+const Phase = Lock.Phase;
+
+/// What a step waits for. The caller flushes and then calls `confirm` with the ticket.
+pub const Need = enum { nothing, flush_file, flush_log, busy };
+pub const Ticket = struct { txnid: u64 = 0, phase: Phase = .idle };
+pub const Step = struct { need: Need, ticket: Ticket = .{} };
+
+fn phaseOf(env: *const Env) Error!Phase {
+    const phase: Phase = @enumFromInt(env.lock.shared.checkpoint.phase.load(.seq_cst));
+    return switch (phase) {
+        .idle, .begun, .data_flushed, .meta_written, .completed => phase,
+        _ => error.Corrupt,
+    };
+}
+
+fn setPhase(env: *Env, phase: Phase) void {
+    env.lock.shared.checkpoint.phase.store(@intFromEnum(phase), .seq_cst);
+}
+
+/// Takes the writer lock and brings this process up to the published state, which it returns, with
+/// whatever a dead writer's bulk commit left settled and the store marked open. `Env.endWrite`
+/// gives the lock back.
+pub fn beginWrite(env: *Env, timeout_ns: u64) Error!Lock.State {
+    try env.lockWrite(timeout_ns);
+    errdefer env.endWrite();
+    try settleBulk(env);
+    const state = env.lock.published();
+    if (state.txnid >= @import("../config.zig").txnid_max) return error.Full;
+    const flushed = env.lock.shared.flushed.load(.acquire);
+    if (state.txnid -| flushed >= Env.unflushed_max - 1) try env.flushLog();
+    try env.follow(state);
+    if (env.lock.shared.closed.load(.acquire) != 0) try markOpen(env);
+    return state;
+}
+
+/// A store that was closed cleanly says so in its newest meta. Before the first record after that,
+/// a meta without the mark goes to the other page, flushed.
+fn markOpen(env: *Env) Error!void {
+    var meta = env.completedMeta() orelse return error.Corrupt;
+    meta.closed = 0;
+    try replaceMeta(env, meta);
+    env.lock.shared.closed.store(0, .release);
+}
+
+/// Writes `meta`, which differs from the newest one in its marks only, to the other page, and
+/// flushes it. The writer lock is held and no checkpoint is running.
+pub fn replaceMeta(env: *Env, meta: meta_format.Meta) Error!void {
+    var next = meta;
+    next.sequence += 1;
+    const slot: u32 = @intCast(next.sequence % 2);
+    const bytes = meta_format.encode(next, slot);
+    try env.file.write(slot, &bytes);
+    try env.flushFile();
+    env.lock.shared.completed_meta = bytes;
+}
+
+/// True if the log has grown so far that a checkpoint should begin.
+pub fn isWanted(env: *const Env, state: Lock.State) bool {
+    return state.log_offset >= env.settings.checkpoint_size;
+}
+
+/// Takes the next step. `begin`: start a new checkpoint if none is running and there is something
+/// to write. The writer lock is only tried for that: its holder may be waiting for this lock.
+pub fn step(env: *Env, begin: bool) Error!Step {
+    try env.checkFork();
+    if (env.settings.read_only or env.slotless != null) return error.ReadOnly;
+    if (env.lock.isPoisoned()) return error.Poisoned;
+    if (!try env.lock.tryLockCheckpoint()) return .{ .need = .busy };
+    defer env.lock.unlockCheckpoint();
+    const shared = env.lock.shared;
+    if (try phaseOf(env) == .idle) {
+        if (!begin) return .{ .need = .nothing };
+        if (!try tryBegin(env)) return .{ .need = .busy };
+        if (try phaseOf(env) == .idle) return .{ .need = .nothing };
+    }
+    // A bulk commit is driven by its writer, or settled by the next one.
+    if (shared.checkpoint.bulk != 0) return .{ .need = .busy };
+    return advance(env);
+}
+
+/// Moves on to the next flush that is needed. The checkpoint lock is held.
+fn advance(env: *Env) Error!Step {
+    const checkpoint = &env.lock.shared.checkpoint;
+    const txnid = checkpoint.txnid.load(.seq_cst);
+    switch (try phaseOf(env)) {
+        .idle => return .{ .need = .nothing },
+        .begun => {},
+        .data_flushed, .meta_written => {
+            // From here on the system may write the meta back by itself.
+            setPhase(env, .meta_written);
+            if (checkpoint.slot > 1) return error.Corrupt;
+            try env.file.write(checkpoint.slot, &checkpoint.meta);
+        },
+        .completed => {
+            try writeRecycled(env);
+            return .{ .need = .flush_log, .ticket = .{ .txnid = txnid, .phase = .completed } };
+        },
+        _ => unreachable, // phaseOf returns no other
+    }
+    return .{ .need = .flush_file, .ticket = .{ .txnid = txnid, .phase = try phaseOf(env) } };
+}
+
+/// The flush that `ticket` asked for has succeeded, or failed. A ticket that another process has
+/// overtaken is ignored.
+pub fn confirm(env: *Env, ticket: Ticket, succeeded: bool) Error!void {
+    if (!succeeded) return env.poisoned(error.Io);
+    try lockCheckpoint(env, env.settings.lock_timeout_ns);
+    defer env.lock.unlockCheckpoint();
+    try confirmLocked(env, ticket);
+}
+
+fn confirmLocked(env: *Env, ticket: Ticket) Error!void {
+    const checkpoint = &env.lock.shared.checkpoint;
+    if (checkpoint.txnid.load(.seq_cst) != ticket.txnid) return;
+    if (try phaseOf(env) != ticket.phase) return;
+    switch (ticket.phase) {
+        .begun => setPhase(env, .data_flushed),
+        .meta_written => try complete(env),
+        .completed => {
+            env.lock.shared.half_salt[checkpoint.recycle_half & 1] = checkpoint.recycle_salt;
+            checkpoint.bulk = 0;
+            setPhase(env, .idle);
+        },
+        else => {},
+    }
+}
+
+/// The meta is durable.
+fn complete(env: *Env) Error!void {
+    const shared = env.lock.shared;
+    const checkpoint = &shared.checkpoint;
+    const meta = meta_format.decode(&checkpoint.meta, checkpoint.slot & 1) catch
+        return error.Corrupt;
+    env.os.random(std.mem.asBytes(&checkpoint.recycle_salt));
+    checkpoint.recycle_half = 1 - meta.log_half;
+    shared.completed_meta = checkpoint.meta;
+    env.lock.raiseFlushed(meta.txnid);
+    shared.checkpoint_txnid.store(meta.txnid, .seq_cst);
+    if (checkpoint.bulk != 0) env.lock.publish(checkpoint.bulk_state);
+    setPhase(env, .completed);
+}
+
+/// A fresh header for the half whose records the completed checkpoint covers.
+fn writeRecycled(env: *Env) Error!void {
+    const shared = env.lock.shared;
+    const checkpoint = &shared.checkpoint;
+    const meta = meta_format.decode(&checkpoint.meta, checkpoint.slot & 1) catch
+        return error.Corrupt;
+    try env.log.writeHeader(.{
+        .store_id = env.store_id,
+        .salt = checkpoint.recycle_salt,
+        .half = checkpoint.recycle_half & 1,
+        .checkpoint = meta.txnid,
+        .sequence = meta.sequence,
+    });
+}
+
+/// Waits for the checkpoint lock, which nobody holds longer than one step.
+fn lockCheckpoint(env: *Env, timeout_ns: u64) Error!void {
+    const end = env.os.now() +| timeout_ns;
+    const word = &env.lock.shared.checkpoint.phase;
+    while (!try env.lock.tryLockCheckpoint()) {
+        if (env.os.now() >= end) return error.Busy;
+        env.os.wait(word, word.load(.monotonic), 200 * std.time.ns_per_us);
+    }
+}
+
+/// Drives a whole checkpoint, flushing here. Nothing to do if the newest state has one.
+pub fn runAll(env: *Env) Error!void {
+    const end = env.os.now() +| env.settings.lock_timeout_ns;
+    const target = env.lock.published().txnid;
+    while (true) {
+        const covered = env.lock.shared.checkpoint_txnid.load(.seq_cst) >= target;
+        const taken = try step(env, !covered);
+        switch (taken.need) {
+            .nothing => if (covered) return,
+            .busy => {
+                if (env.os.now() >= end) return error.Busy;
+                const word = &env.lock.shared.checkpoint.phase;
+                env.os.wait(word, word.load(.monotonic), 200 * std.time.ns_per_us);
+            },
+            else => try flushAndConfirm(env, taken),
+        }
+    }
+}
+
+fn flushAndConfirm(env: *Env, taken: Step) Error!void {
+    if (taken.need == .flush_file) {
+        try env.flushFile();
+    } else {
+        env.log.flush() catch |err| return env.poisoned(err);
+    }
+    try confirm(env, taken.ticket, true);
+}
+
+/// Drives what is running to its end. The checkpoint lock is held.
+fn finishLocked(env: *Env) Error!void {
+    while (true) {
+        const taken = try advance(env);
+        switch (taken.need) {
+            .nothing => return,
+            .flush_file => try env.flushFile(),
+            .flush_log => env.log.flush() catch |err| return env.poisoned(err),
+            .busy => unreachable, // advance never returns it
+        }
+        try confirmLocked(env, taken.ticket);
+    }
+}
+
+/// False: a writer is at work. The checkpoint lock is held.
+fn tryBegin(env: *Env) Error!bool {
+    var state = beginWrite(env, 0) catch |err| switch (err) {
+        error.Busy => return false,
+        else => return err,
+    };
+    defer env.endWrite();
+    if (state.txnid == env.lock.shared.checkpoint_txnid.load(.seq_cst)) return true;
+    errdefer env.followed = null;
+    try env.space.begin(state.txnid, try env.protectedStates());
+    errdefer env.space.abort();
+    const list = try reserveFreelist(env);
+    defer env.allocator.free(list);
+    try env.space.reserveCommit();
+    try env.clearBuffer();
+    const salt = env.lock.shared.half_salt[1 - state.log_half];
+    try env.buffer.appendSlice(env.allocator, std.mem.asBytes(&salt));
+    try env.writeSpace();
+    try env.file.reserve(env.space.page_count);
+    env.space.commit();
+    const root = try writeFreelist(env, state.txnid, list);
+    try env.appendRecord(&state, .@"switch", 8);
+    switchHalf(&state, salt);
+    state.page_count = env.space.page_count;
+    try prepare(env, state, root, false);
+    setPhase(env, .begun);
+    env.lock.publish(state);
+    env.setFollowed(state);
+    return true;
+}
+
+fn switchHalf(state: *Lock.State, salt: u64) void {
+    state.log_half = 1 - state.log_half;
+    state.log_offset = Log.first_offset;
+    state.log_chain = salt;
+    state.log_salt = salt;
+}
+
+/// Puts the meta of `state` into the shared checkpoint; the phase is still idle.
+fn prepare(env: *Env, state: Lock.State, root: meta_format.Freelist, bulk: bool) Error!void {
+    const checkpoint = &env.lock.shared.checkpoint;
+    var meta = env.completedMeta() orelse return error.Corrupt;
+    fillMeta(&meta, state);
+    meta.sequence += 1;
+    meta.closed = 0;
+    meta.freelist = root;
+    meta.free_page_count = env.space.freeCount();
+    checkpoint.slot = @intCast(meta.sequence % 2);
+    checkpoint.meta = meta_format.encode(meta, checkpoint.slot);
+    checkpoint.bulk = @intFromBool(bulk);
+    checkpoint.bulk_state = state;
+    checkpoint.txnid.store(state.txnid, .seq_cst);
+}
+
+/// What a meta takes over from a state.
+pub fn fillMeta(meta: *meta_format.Meta, state: Lock.State) void {
+    meta.txnid = state.txnid;
+    meta.page_count = state.page_count;
+    meta.table_id_next = state.table_id_next;
+    meta.table_count = state.table_count;
+    meta.main = state.main;
+    meta.catalogue = state.catalogue;
+    meta.log_half = state.log_half;
+    meta.log_salt = state.log_salt;
+}
+
+/// Gives back the pages of the last checkpoint's freelist and takes as many as the next one may
+/// need. The caller frees the slice.
+pub fn reserveFreelist(env: *Env) Error![]u32 {
+    const meta = env.completedMeta() orelse return error.Corrupt;
+    var chain = Env.FreelistChain.init(env, meta);
+    while (try chain.next()) |item| try env.space.release(item.pgno, 1, meta.txnid);
+    // What was given only becomes free with the commit: it counts at its longest.
+    var size: usize = 2 * varint.size_max * env.space.given.items.len;
+    var end: u32 = 2;
+    var at: u32 = 0;
+    while (env.space.nextFreeRun(at)) |run| {
+        size += varint.sizeOf(run.pgno - end) + varint.sizeOf(run.count);
+        end = run.pgno + run.count;
+        at = end;
+    }
+    if (size == 0) return env.allocator.alloc(u32, 0);
+    const room = env.file.page_size - freelist.header_size - 2 * varint.size_max;
+    // Each page taken can cut a run in two, each page begins anew from page 2.
+    var count = size / room + 1;
+    count += count * 4 * varint.size_max / room + 1;
+    const list = try env.allocator.alloc(u32, count);
+    errdefer env.allocator.free(list);
+    for (list) |*pgno| pgno.* = try env.space.allocate(1);
+    return list;
+}
+
+/// Writes what is free now to the reserved pages, chained from the last to the first.
+pub fn writeFreelist(env: *Env, txnid: u64, list: []const u32) Error!meta_format.Freelist {
+    const page_size = env.file.page_size;
+    const bytes = try env.allocator.alignedAlloc(u8, .@"64", list.len * page_size);
+    defer env.allocator.free(bytes);
+    const used = try env.allocator.alloc(usize, list.len);
+    defer env.allocator.free(used);
+    var at: u32 = 0;
+    for (used, 0..) |*size, index| {
+        var writer: freelist.Writer = .init(@alignCast(bytes[index * page_size ..][0..page_size]));
+        while (env.space.nextFreeRun(at)) |run| {
+            if (!writer.add(run.pgno, run.count)) break;
+            at = run.pgno + run.count;
+        }
+        size.* = writer.used;
+    }
+    if (env.space.nextFreeRun(at) != null) {
+        explain.set("the free pages of {s} do not fit the {d} reserved", .{ env.path, list.len });
+        return error.Unexpected;
+    }
+    var root: meta_format.Freelist = .{ .page_count = @intCast(list.len) };
+    var index = list.len;
+    while (index > 0) {
+        index -= 1;
+        const out: []align(8) u8 = @alignCast(bytes[index * page_size ..][0..page_size]);
+        root.checksum =
+            freelist.seal(out, used[index], list[index], txnid, root.pgno, root.checksum);
+        root.pgno = list[index];
+        try env.file.write(list[index], out);
+    }
+    return root;
+}
+
+/// Commits a transaction too large for the log: its sealed pages, flushed, and a meta of its own.
+/// The writer lock is held; no later record exists before the last flush.
+pub fn commitBulk(env: *Env, state: *Lock.State) Error!void {
+    try lockCheckpoint(env, env.settings.lock_timeout_ns);
+    defer env.lock.unlockCheckpoint();
+    try finishLocked(env);
+    errdefer env.followed = null;
+    const list = try reserveFreelist(env);
+    defer env.allocator.free(list);
+    try env.space.reserveCommit();
+    try env.file.reserve(env.space.page_count);
+    try env.clearBuffer();
+    var marked = state.*;
+    try env.appendRecord(&marked, .bulk, 0);
+    env.space.commit();
+    const root = try writeFreelist(env, state.txnid, list);
+    switchHalf(state, env.lock.shared.half_salt[1 - state.log_half]);
+    state.page_count = env.space.page_count;
+    try prepare(env, state.*, root, true);
+    setPhase(env, .begun);
+    finishLocked(env) catch |err| {
+        // Nothing of it exists, or nobody can tell whether it does before the next open.
+        if (try phaseOf(env) != .begun and try phaseOf(env) != .data_flushed) {
+            return env.poisoned(err);
+        }
+        env.lock.shared.checkpoint.bulk = 0;
+        setPhase(env, .idle);
+        return err;
+    };
+    env.setFollowed(state.*);
+}
+
+/// A writer that died in a bulk commit: without a meta that may have been written nothing of it
+/// exists; else it is finished and published. The writer lock is held.
+fn settleBulk(env: *Env) Error!void {
+    const checkpoint = &env.lock.shared.checkpoint;
+    if (checkpoint.bulk == 0 or try phaseOf(env) == .idle) return;
+    try lockCheckpoint(env, env.settings.lock_timeout_ns);
+    defer env.lock.unlockCheckpoint();
+    switch (try phaseOf(env)) {
+        .idle => {},
+        .begun, .data_flushed => {
+            checkpoint.bulk = 0;
+            setPhase(env, .idle);
+        },
+        else => try finishLocked(env),
+    }
+    checkpoint.bulk = 0;
+}

@@ -1,0 +1,340 @@
+//! What the first process that attaches does: choose the meta to trust, decide whether the log
+//! behind it ends in a torn tail or in damage, replay it, and end with a checkpoint and fresh salts
+//! before anybody writes. It decides before it changes anything.
+//!
+//! Invariants: pages of the chosen meta are not written; a log that holds acknowledged records
+//! behind a bad one is `Corrupt`, never cut; txnids go on at last + 2^20, so that one that was
+//! published and lost is never issued again; run twice, or cut anywhere, it comes to the same.
+
+const std = @import("std");
+const assert = std.debug.assert;
+const config = @import("../config.zig");
+const explain = @import("../explain.zig");
+const meta_format = @import("../format/meta.zig");
+const record = @import("../format/record.zig");
+const os_types = @import("../os/types.zig");
+const Os = @import("../os/os.zig").Os;
+const Lock = @import("../store/Lock.zig");
+const Log = @import("../store/Log.zig");
+const Env = @import("Env.zig");
+const Txn = @import("Txn.zig");
+const checkpoint = @import("checkpoint.zig");
+
+pub const Error = Txn.Error || error{ NotAStore, Version };
+
+/// A recovery's distance between the last txnid replayed and the next one issued.
+pub const jump: u64 = Env.unflushed_max;
+
+/// Reads both metas of the file `fd` and returns the newest whole one.
+pub fn readMeta(os: Os, fd: os_types.Fd, path: []const u8) Error!meta_format.Meta {
+    var first: [meta_format.size]u8 = @splat(0);
+    const size = (try os.stat(fd)).size;
+    _ = try os.pread(fd, &first, 0);
+    if (meta_format.decode(&first, 0)) |meta| {
+        const second = try readSecond(os, fd, meta.page_size) orelse return meta;
+        return if (second.sequence > meta.sequence) second else meta;
+    } else |err| {
+        if (err == error.Version) {
+            explain.set("{s} was written by another version of the format", .{path});
+            return err;
+        }
+        // Its page size is unknown: the second meta may lie behind a page of any.
+        var page_size = config.page_size_min;
+        while (page_size <= config.page_size_max) : (page_size *= 2) {
+            if (try readSecond(os, fd, page_size)) |meta| return meta;
+        }
+        return nothingFound(&first, size, path, err);
+    }
+}
+
+fn nothingFound(
+    first: *const [meta_format.size]u8,
+    size: u64,
+    path: []const u8,
+    err: meta_format.DecodeError,
+) Error {
+    if (err == error.NotAStore) {
+        if (size == 0) {
+            explain.set("{s} is empty: remove it to create a store there", .{path});
+        } else if (std.mem.allEqual(u8, first, 0)) {
+            explain.set("{s} ({d} bytes) begins with zeros, not with a store", .{ path, size });
+        } else {
+            explain.set("{s} ({d} bytes) begins with other bytes than a store", .{ path, size });
+        }
+    } else explain.set("both metas of {s} ({d} bytes) are damaged", .{ path, size });
+    return err;
+}
+
+fn readSecond(os: Os, fd: os_types.Fd, page_size: u32) Error!?meta_format.Meta {
+    var bytes: [meta_format.size]u8 = undefined;
+    if (try os.pread(fd, &bytes, page_size) < bytes.len) return null;
+    const meta = meta_format.decode(&bytes, 1) catch return null;
+    return if (meta.page_size == page_size) meta else null;
+}
+
+/// Where a scan of the log came to: everything up to `last` is whole and in order.
+const Scan = struct { last: u64, records: u64 = 0, half: u32, offset: u64, salt: u64, chain: u64 };
+
+/// Brings the store to a published state. The caller is alone, `env.lock` is new.
+pub fn run(env: *Env, meta: meta_format.Meta) Error!void {
+    try checkSize(env, meta);
+    const headers = try checkHeaders(env, meta);
+    initShared(env, meta);
+    const scan = try scanLog(env, meta);
+    const active = headers[meta.log_half];
+    if (meta.closed == 1 and scan.records == 0) return openClean(env, meta, headers);
+    if (active == null and scan.records == 0) {
+        explain.set("the log of {s} has lost the header of its half {d}: commits may be missing; " ++
+            "restore a backup", .{ env.path, meta.log_half });
+        return error.Corrupt;
+    }
+    try checkTail(env, scan, headers);
+    try replay(env, meta, scan);
+}
+
+/// The state for a reader without write access while nobody is attached: that of a store that was
+/// closed. One that was not would have to be recovered first.
+pub fn readAlone(env: *Env, meta: meta_format.Meta) Error!void {
+    try checkSize(env, meta);
+    _ = try checkHeaders(env, meta);
+    initShared(env, meta);
+    const scan = try scanLog(env, meta);
+    if (scan.records > 0 or meta.closed == 0) {
+        explain.set("{s} was not closed, and recovering it needs write access: open it once " ++
+            "with that, or restore a backup", .{env.path});
+        return error.PermissionDenied;
+    }
+    env.lock.publish(stateOf(meta));
+}
+
+fn checkSize(env: *Env, meta: meta_format.Meta) Error!void {
+    const needed = @as(u64, meta.page_count) * meta.page_size;
+    if (env.file.size < needed) {
+        explain.set("{s} has {d} bytes, its last checkpoint needs {d}: it was cut short", .{
+            env.path, env.file.size, needed,
+        });
+        return error.Corrupt;
+    }
+    if (meta.closed == 0 and env.log.size < 2 * Log.chunk_size) {
+        explain.set("the log of {s} was cut short to {d} bytes", .{ env.path, env.log.size });
+        return error.Corrupt;
+    }
+}
+
+/// The headers of both halves as far as they are whole.
+fn checkHeaders(env: *Env, meta: meta_format.Meta) Error![2]?record.HalfHeader {
+    var headers: [2]?record.HalfHeader = .{ null, null };
+    for (&headers, 0..) |*slot, half| {
+        const header = try env.log.readHeader(@intCast(half)) orelse continue;
+        if (!std.mem.eql(u8, &header.store_id, &meta.store_id)) {
+            explain.set("the log beside {s} belongs to another store", .{env.path});
+            return error.Corrupt;
+        }
+        if (header.sequence > meta.sequence) {
+            explain.set("the log of {s} knows checkpoint {d}, the file only {d}: " ++
+                "a newer meta is damaged", .{ env.path, header.sequence, meta.sequence });
+            return error.Corrupt;
+        }
+        slot.* = header;
+    }
+    return headers;
+}
+
+fn initShared(env: *Env, meta: meta_format.Meta) void {
+    const shared = env.lock.shared;
+    shared.completed_meta = meta_format.encode(meta, @intCast(meta.sequence % 2));
+    shared.checkpoint_txnid.store(meta.txnid, .seq_cst);
+    shared.flushed.store(meta.txnid, .seq_cst);
+    shared.half_salt[meta.log_half] = meta.log_salt;
+}
+
+fn stateOf(meta: meta_format.Meta) Lock.State {
+    return .{
+        .txnid = meta.txnid,
+        .main = meta.main,
+        .catalogue = meta.catalogue,
+        .page_count = meta.page_count,
+        .table_id_next = meta.table_id_next,
+        .table_count = meta.table_count,
+        .log_half = meta.log_half,
+        .log_offset = Log.first_offset,
+        .log_chain = meta.log_salt,
+        .log_salt = meta.log_salt,
+    };
+}
+
+fn openClean(env: *Env, meta: meta_format.Meta, headers: [2]?record.HalfHeader) Error!void {
+    const shared = env.lock.shared;
+    const other = 1 - meta.log_half;
+    var salt: u64 = undefined;
+    env.os.random(std.mem.asBytes(&salt));
+    const is_ready = headers[other] != null and headers[meta.log_half] != null;
+    if (is_ready) salt = headers[other].?.salt;
+    shared.half_salt[other] = salt;
+    shared.closed.store(1, .seq_cst);
+    env.lock.publish(stateOf(meta));
+    if (!is_ready and !env.settings.read_only) try writeHeaders(env, meta);
+}
+
+/// Fresh headers for both halves under the salts in `X-lock`, flushed.
+pub fn writeHeaders(env: *Env, meta: meta_format.Meta) Error!void {
+    for ([_]u32{ 0, 1 }) |half| try env.log.writeHeader(.{
+        .store_id = env.store_id,
+        .salt = env.lock.shared.half_salt[half],
+        .half = half,
+        .checkpoint = meta.txnid,
+        .sequence = meta.sequence,
+    });
+    env.log.flush() catch |err| return env.poisoned(err);
+}
+
+/// Follows the chain of whole records from the meta on.
+fn scanLog(env: *Env, meta: meta_format.Meta) Error!Scan {
+    var scan: Scan = .{
+        .last = meta.txnid,
+        .half = meta.log_half,
+        .offset = Log.first_offset,
+        .salt = meta.log_salt,
+        .chain = meta.log_salt,
+    };
+    var bytes: std.ArrayList(u8) = .empty;
+    defer bytes.deinit(env.allocator);
+    while (try nextRecord(env, &scan, &bytes)) |_| {}
+    return scan;
+}
+
+/// The next record of the chain; null at its end. Moves the scan behind it.
+fn nextRecord(env: *Env, scan: *Scan, bytes: *std.ArrayList(u8)) Error!?Log.Found {
+    const found = try env.log.readRecord(
+        env.allocator,
+        bytes,
+        scan.half,
+        scan.offset,
+        scan.salt,
+    ) orelse return null;
+    if (found.header.previous != scan.chain) return null;
+    switch (found.header.kind) {
+        .commit => {
+            if (found.header.txnid != scan.last + 1) return null;
+            scan.offset += found.header.size;
+            scan.chain = found.header.checksum;
+            scan.last = found.header.txnid;
+        },
+        .@"switch" => {
+            if (found.header.txnid != scan.last) return null;
+            const operations = found.bytes[record.header_size..][0..found.header.operations_size];
+            const salt = try Env.switchSalt(operations);
+            scan.* = .{
+                .last = scan.last,
+                .records = scan.records,
+                .half = 1 - scan.half,
+                .offset = Log.first_offset,
+                .salt = salt,
+                .chain = salt,
+            };
+        },
+        // A bulk commit whose meta is not there never was.
+        .bulk, _ => return null,
+    }
+    scan.records += 1;
+    return found;
+}
+
+/// A bad record is a torn tail unless some record behind it says that it had been durable.
+fn checkTail(env: *Env, scan: Scan, headers: [2]?record.HalfHeader) Error!void {
+    for ([_]u32{ 0, 1 }) |half| {
+        const from = if (half == scan.half) scan.offset else Log.first_offset;
+        if (half == scan.half) try checkRest(env, half, from, scan.salt, scan.last + 1);
+        const header = headers[half] orelse continue;
+        if (half == scan.half and header.salt == scan.salt) continue;
+        try checkRest(env, half, from, header.salt, scan.last + 1);
+    }
+}
+
+fn checkRest(env: *Env, half: u32, from: u64, salt: u64, bad: u64) Error!void {
+    const size: usize = @intCast(env.log.halfSize(half) -| from);
+    const bytes = try env.allocator.alloc(u8, size);
+    defer env.allocator.free(bytes);
+    const rest = bytes[0..try env.log.read(half, from, bytes)];
+    var at: usize = 0;
+    while (at + record.header_size <= rest.len) : (at += 8) {
+        const header = record.peek(rest[at..][0..record.header_size]) orelse continue;
+        if (header.flushed_txnid < bad or header.size > rest.len - at) continue;
+        if (!record.isWhole(rest[at..][0..header.size], salt)) continue;
+        explain.set("commit {d} in the log of {s} is damaged, and it had been durable: " ++
+            "restore a backup", .{ bad, env.path });
+        return error.Corrupt;
+    }
+}
+
+/// Replays the scanned records over the meta's state, checkpoints, and publishes the result.
+fn replay(env: *Env, meta: meta_format.Meta, scan: Scan) Error!void {
+    // The meta may lie in the file and not be durable yet.
+    const slot: u32 = @intCast(meta.sequence % 2);
+    const bytes = meta_format.encode(meta, slot);
+    try env.file.write(slot, &bytes);
+    try env.flushFile();
+    if (scan.last + jump > config.txnid_max) return error.Full;
+    try env.loadFreelist(meta);
+    var txn = try Txn.beginAt(env, stateOf(meta), scan.last + jump);
+    txn.replay = true;
+    env.writing = true;
+    defer txn.endReplay();
+    errdefer env.space.abort();
+    try applyAll(env, meta, &txn, scan.records);
+    try finish(env, meta, try txn.sealAll(), scan);
+}
+
+fn applyAll(env: *Env, meta: meta_format.Meta, txn: *Txn, records: u64) Error!void {
+    var scan: Scan = .{
+        .last = meta.txnid,
+        .half = meta.log_half,
+        .offset = Log.first_offset,
+        .salt = meta.log_salt,
+        .chain = meta.log_salt,
+    };
+    var bytes: std.ArrayList(u8) = .empty;
+    defer bytes.deinit(env.allocator);
+    for (0..records) |_| {
+        const found = try nextRecord(env, &scan, &bytes) orelse return error.Corrupt;
+        if (found.header.kind != .commit) continue;
+        const parts = found.bytes[record.header_size..];
+        var reader: record.Reader = .{ .bytes = parts[0..found.header.operations_size] };
+        while (try reader.next()) |operation| try txn.apply(operation);
+    }
+}
+
+/// A checkpoint of the replayed state under fresh salts. Until its meta is durable the old one and
+/// its log stand; headers come after it, records after them.
+fn finish(env: *Env, meta: meta_format.Meta, sealed: Lock.State, scan: Scan) Error!void {
+    const shared = env.lock.shared;
+    const list = try checkpoint.reserveFreelist(env);
+    defer env.allocator.free(list);
+    try env.space.reserveCommit();
+    try env.file.reserve(env.space.page_count);
+    env.space.commit();
+    const root = try checkpoint.writeFreelist(env, sealed.txnid, list);
+    try env.flushFile();
+    env.os.random(std.mem.asBytes(&shared.half_salt));
+    var state = sealed;
+    state.page_count = env.space.page_count;
+    state.log_half = 0;
+    state.log_salt = shared.half_salt[0];
+    state.log_chain = state.log_salt;
+    state.log_offset = Log.first_offset;
+    var next = meta;
+    checkpoint.fillMeta(&next, state);
+    next.closed = 0;
+    next.freelist = root;
+    next.free_page_count = env.space.freeCount();
+    next.jump_from = scan.last;
+    next.jump_to = state.txnid;
+    try checkpoint.replaceMeta(env, next);
+    next.sequence += 1;
+    try writeHeaders(env, next);
+    shared.checkpoint_txnid.store(state.txnid, .seq_cst);
+    shared.flushed.store(state.txnid, .seq_cst);
+    shared.recovered = scan.records;
+    env.lock.publish(state);
+    env.setFollowed(state);
+}
