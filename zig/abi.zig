@@ -1,0 +1,6 @@
+//! Root of the program that writes `ffi/abi.ts`. It stands here because a program's files lie
+//! below its root; all of it is in `abi/generate.zig`.
+
+const generate = @import("abi/generate.zig");
+
+pub const main = generate.main;

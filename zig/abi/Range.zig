@@ -1,0 +1,162 @@
+//! A range over one table in one state: a cursor with bounds, read in chunks. It holds its state
+//! pinned, and the frames of the write transaction it reads, until `deinit`.
+//!
+//! Invariant: rows come in order, each once, none outside the half-open interval of its bounds.
+
+const std = @import("std");
+const Allocator = std.mem.Allocator;
+const config = @import("../config.zig");
+const page_format = @import("../format/page.zig");
+const Snapshot = @import("../store/Snapshot.zig");
+const FrameSet = @import("../store/FrameSet.zig");
+const Pages = @import("../store/Pages.zig");
+const Cursor = @import("../tree/Cursor.zig");
+const search = @import("../tree/search.zig");
+const Env = @import("../txn/Env.zig");
+
+const Range = @This();
+
+pub const Error = Env.Error || error{TxnEnded};
+
+/// Half-open bounds: from `start` (null: the first key) up to but without `end` (null: behind the
+/// last).
+pub const Bounds = struct { start: ?[]const u8 = null, end: ?[]const u8 = null };
+
+allocator: Allocator,
+env: *Env,
+snapshot: Snapshot,
+frames: ?*FrameSet,
+/// The write transaction whose frames are read; 0: a published state.
+txnid: u64,
+tree: page_format.Tree,
+start: ?[]u8,
+finish: ?[]u8,
+reverse: bool,
+keys_only: bool,
+offset: u64,
+left: u64,
+cursor: Cursor = undefined,
+is_started: bool = false,
+is_done: bool = false,
+/// The row that `next` came to did not fit its chunk and begins the following one.
+is_held_back: bool = false,
+/// The transaction it read was rolled back.
+is_ended: bool = false,
+key_buffer: [config.key_size_max_any]u8 = undefined,
+
+pub const Options = struct {
+    reverse: bool = false,
+    keys_only: bool = false,
+    offset: u64 = 0,
+    limit: u64 = std.math.maxInt(u64),
+};
+
+/// A range over `tree`; the state of `snapshot`, and that of `txnid` if it reads `frames`, have
+/// been pinned for it, and `frames` retained.
+pub fn create(
+    env: *Env,
+    snapshot: Snapshot,
+    frames: ?*FrameSet,
+    txnid: u64,
+    tree: page_format.Tree,
+    bounds: Bounds,
+    options: Options,
+) Error!*Range {
+    const allocator = env.allocator;
+    const self = try allocator.create(Range);
+    errdefer allocator.destroy(self);
+    const start = if (bounds.start) |bytes| try allocator.dupe(u8, bytes) else null;
+    errdefer if (start) |bytes| allocator.free(bytes);
+    const finish = if (bounds.end) |bytes| try allocator.dupe(u8, bytes) else null;
+    self.* = .{
+        .allocator = allocator,
+        .env = env,
+        .snapshot = snapshot,
+        .frames = frames,
+        .txnid = txnid,
+        .tree = tree,
+        .start = start,
+        .finish = finish,
+        .reverse = options.reverse,
+        .keys_only = options.keys_only,
+        .offset = options.offset,
+        .left = options.limit,
+    };
+    self.cursor = .init(self.pages(), tree);
+    return self;
+}
+
+pub fn deinit(self: *Range) void {
+    if (self.start) |bytes| self.allocator.free(bytes);
+    if (self.finish) |bytes| self.allocator.free(bytes);
+    if (self.frames) |frames| {
+        frames.release();
+        self.env.unpin(self.txnid);
+        self.env.unpin(self.txnid - 1);
+    } else self.env.unpin(self.snapshot.txnid);
+    self.allocator.destroy(self);
+}
+
+/// It shows nothing any more.
+pub fn end(self: *Range) void {
+    self.is_ended = true;
+}
+
+pub fn pages(self: *const Range) Pages {
+    return .{ .snapshot = &self.snapshot, .frames = self.frames };
+}
+
+/// Moves to the next row. False: there is none.
+pub fn next(self: *Range) Error!bool {
+    if (self.is_ended) return error.TxnEnded;
+    if (self.is_done or self.left == 0) return false;
+    const found = if (!self.is_started)
+        try self.begin()
+    else if (self.reverse) try self.cursor.prev() else try self.cursor.next();
+    if (!found or !try self.isInside()) {
+        self.is_done = true;
+        return false;
+    }
+    self.left -= 1;
+    return true;
+}
+
+fn begin(self: *Range) Error!bool {
+    self.is_started = true;
+    if (self.tree.depth == 0) return false;
+    const cursor = &self.cursor;
+    if (self.reverse) {
+        const found = if (self.finish) |bound| try cursor.seekBefore(bound) else try cursor.last();
+        if (!found or self.offset == 0) return found;
+        return cursor.skipBack(self.offset);
+    }
+    const found = if (self.start) |bound| try cursor.seek(bound) else try cursor.first();
+    if (!found or self.offset == 0) return found;
+    return cursor.skip(self.offset);
+}
+
+fn isInside(self: *const Range) Error!bool {
+    if (self.reverse) {
+        const start = self.start orelse return true;
+        return try self.cursor.order(start) != .lt;
+    }
+    const finish = self.finish orelse return true;
+    return try self.cursor.order(finish) == .lt;
+}
+
+pub fn key(self: *Range) Error![]const u8 {
+    return self.cursor.key(&self.key_buffer);
+}
+
+pub fn value(self: *Range) Error![]const u8 {
+    if (self.keys_only) return &.{};
+    return search.valueBytes(self.pages(), self.cursor.value());
+}
+
+/// Entries between the bounds, in O(log n).
+pub fn count(from: Pages, tree: page_format.Tree, bounds: Bounds) Error!u64 {
+    if (tree.depth == 0) return 0;
+    const low = if (bounds.start) |start| try search.rank(from, tree, start) else 0;
+    const high = if (bounds.end) |finish| try search.rank(from, tree, finish) else tree.entries;
+    return high -| low;
+}

@@ -1,0 +1,400 @@
+//! The reading calls over a session: gets, views, ranges, counts, snapshots' tables, statistics.
+//! Each returns what crosses the boundary, or an error. Nothing here changes the store.
+
+const std = @import("std");
+const config = @import("../config.zig");
+const limits = @import("sizes.zig");
+const leaf = @import("../format/leaf.zig");
+const many = @import("../tree/many.zig");
+const search = @import("../tree/search.zig");
+const tree_statistics = @import("../tree/statistics.zig");
+const tables = @import("../txn/tables.zig");
+const Readers = @import("../store/Readers.zig");
+const Lock = @import("../store/Lock.zig");
+const Pages = @import("../store/Pages.zig");
+const Session = @import("Session.zig");
+const Range = @import("Range.zig");
+
+const Error = Session.Error;
+
+pub const flag_start = 1;
+pub const flag_end = 2;
+pub const flag_exclusive_start = 4;
+pub const flag_inclusive_end = 8;
+pub const flag_reverse = 16;
+pub const flag_keys_only = 32;
+const flags_all = 63;
+
+/// Marks a row whose value does not fit: it is the only one of its chunk.
+const value_elsewhere: u32 = 0xffff_ffff;
+const row_header_size = 8;
+/// Keys of one getMany that are looked up together.
+const many_count_max = 1024;
+
+/// Room for a bound and the zero byte that makes it the next one.
+const BoundBuffer = [limits.key_area_size + 1]u8;
+
+pub fn get(session: *Session, scope: u32, table: u32, key_size: u32) Error!i32 {
+    const bytes = try session.find(scope, table, try session.keyA(key_size)) orelse
+        return error.NotFound;
+    if (bytes.len > limits.data_size) {
+        session.setWord(0, bytes.len);
+        return error.Large;
+    }
+    @memcpy(session.data()[0..bytes.len], bytes);
+    return @intCast(bytes.len);
+}
+
+pub fn valueCopy(session: *Session, buffer: ?[*]u8, size: u32) Error!i32 {
+    const out = buffer orelse return error.Options;
+    const bytes = session.pending;
+    if (bytes.len == 0) return error.TxnEnded;
+    if (size < bytes.len) return error.Options;
+    @memcpy(out[0..bytes.len], bytes);
+    return std.math.cast(i32, bytes.len) orelse std.math.maxInt(i32);
+}
+
+pub fn view(session: *Session, scope: u32, table: u32, key_size: u32) Error!i32 {
+    const bytes = try session.find(scope, table, try session.keyA(key_size)) orelse
+        return error.NotFound;
+    session.setWord(1, bytes.len);
+    const base = @intFromPtr(session.env.file.range.ptr);
+    const at = @intFromPtr(bytes.ptr);
+    if (bytes.len > 0 and at >= base and at < base + session.env.file.range.len) {
+        session.setWord(0, at - base);
+        return 0;
+    }
+    if (bytes.len <= limits.data_size) @memcpy(session.data()[0..bytes.len], bytes);
+    return 1;
+}
+
+pub fn has(session: *Session, scope: u32, table: u32, key_size: u32) Error!i32 {
+    const key = try session.keyA(key_size);
+    const from = try session.source(scope, table) orelse return 0;
+    return @intFromBool(try search.has(from.pages, from.tree, key));
+}
+
+pub fn getMany(
+    session: *Session,
+    scope: u32,
+    table: u32,
+    keys: ?[*]const u8,
+    keys_size: u32,
+    count: u32,
+    out: ?[*]u8,
+    out_size: u32,
+) Error!i32 {
+    if (count == 0) return 0;
+    var rest = (keys orelse return error.Options)[0..keys_size];
+    const room = (out orelse return error.Options)[0..out_size];
+    const from = try session.source(scope, table);
+    var answered: u32 = 0;
+    var used: usize = 0;
+    while (answered < count) {
+        var wanted: [many_count_max][]const u8 = undefined;
+        var values: [many_count_max]?leaf.Value = undefined;
+        const group = @min(count - answered, many_count_max);
+        for (wanted[0..group]) |*key| key.* = try takeKey(&rest);
+        if (from) |it| {
+            try many.get(it.pages, it.tree, wanted[0..group], values[0..group]);
+        } else @memset(values[0..group], null);
+        const done = try writeValues(session, from, values[0..group], room, &used);
+        answered += done;
+        if (done < group) break;
+    }
+    return @intCast(answered);
+}
+
+fn takeKey(rest: *[]const u8) Error![]const u8 {
+    if (rest.len < 4) return error.Options;
+    const size = std.mem.readInt(u32, rest.*[0..4], .little);
+    if (size > rest.len - 4) return error.Options;
+    const key = rest.*[4..][0..size];
+    rest.* = rest.*[4 + size ..];
+    return key;
+}
+
+/// Writes values until the room is used up. Returns how many.
+fn writeValues(
+    session: *Session,
+    from: ?Session.Source,
+    values: []const ?leaf.Value,
+    room: []u8,
+    used: *usize,
+) Error!u32 {
+    for (values, 0..) |found, index| {
+        const bytes = if (found) |value| try session.valueBytes(from.?.pages, value) else &.{};
+        if (room.len - used.* < 4 + bytes.len) {
+            session.setWord(0, 4 + bytes.len);
+            return @intCast(index);
+        }
+        const size: i32 = if (found == null) -1 else @intCast(bytes.len);
+        std.mem.writeInt(i32, room[used.*..][0..4], size, .little);
+        @memcpy(room[used.* + 4 ..][0..bytes.len], bytes);
+        used.* += 4 + bytes.len;
+    }
+    return @intCast(values.len);
+}
+
+/// The bounds that `flags` and the key areas give, as a half-open interval.
+pub fn bounds(
+    session: *Session,
+    flags: u32,
+    start_size: u32,
+    end_size: u32,
+    start_buffer: *BoundBuffer,
+    end_buffer: *BoundBuffer,
+) Error!Range.Bounds {
+    if (flags & ~@as(u32, flags_all) != 0) return error.Options;
+    var result: Range.Bounds = .{};
+    if (flags & flag_start != 0) {
+        const key = try session.keyA(start_size);
+        result.start = bound(key, flags & flag_exclusive_start != 0, start_buffer);
+    }
+    if (flags & flag_end != 0) {
+        const key = try session.keyB(end_size);
+        result.end = bound(key, flags & flag_inclusive_end != 0, end_buffer);
+    }
+    return result;
+}
+
+/// The key itself, or the first possible one behind it.
+fn bound(key: []const u8, behind: bool, buffer: *BoundBuffer) []const u8 {
+    @memcpy(buffer[0..key.len], key);
+    if (!behind) return buffer[0..key.len];
+    buffer[key.len] = 0;
+    return buffer[0 .. key.len + 1];
+}
+
+pub fn countRange(
+    session: *Session,
+    scope: u32,
+    table: u32,
+    flags: u32,
+    start_size: u32,
+    end_size: u32,
+) Error!i32 {
+    var buffers: [2]BoundBuffer = undefined;
+    const limit = try bounds(session, flags, start_size, end_size, &buffers[0], &buffers[1]);
+    const from = try session.source(scope, table) orelse {
+        session.setWord(0, 0);
+        return 0;
+    };
+    session.setWord(0, try Range.count(from.pages, from.tree, limit));
+    return 0;
+}
+
+pub fn rangeOpen(
+    session: *Session,
+    scope: u32,
+    table: u32,
+    flags: u32,
+    start_size: u32,
+    end_size: u32,
+) Error!i32 {
+    var buffers: [2]BoundBuffer = undefined;
+    const limit = try bounds(session, flags, start_size, end_size, &buffers[0], &buffers[1]);
+    const all = session.words()[1] < 0;
+    const options: Range.Options = .{
+        .reverse = flags & flag_reverse != 0,
+        .keys_only = flags & flag_keys_only != 0,
+        .offset = try session.wordIn(0, config.txnid_max),
+        .limit = if (all) std.math.maxInt(u64) else try session.wordIn(1, config.txnid_max),
+    };
+    const range = try session.createRange(scope, table, limit, options);
+    errdefer range.deinit();
+    return @intCast(try session.ranges.add(session.allocator, range));
+}
+
+pub fn rangeNext(session: *Session, handle: u32, rows_max: u32) Error!i32 {
+    const range = session.ranges.get(handle) orelse return error.TxnEnded;
+    session.pending = &.{};
+    const room = session.data();
+    var used: usize = 0;
+    var rows: u32 = 0;
+    session.setWord(0, 0);
+    while (rows < rows_max) {
+        if (!range.is_held_back and !try range.next()) {
+            session.setWord(0, 1);
+            break;
+        }
+        range.is_held_back = false;
+        const key = try range.key();
+        const value = try range.value();
+        if (room.len - used < row_header_size + key.len + value.len) {
+            if (rows == 0) {
+                used = largeRow(session, room, key, value);
+                rows = 1;
+            } else range.is_held_back = true;
+            break;
+        }
+        putRow(room[used..], key, value, @intCast(value.len));
+        used += row_header_size + key.len + value.len;
+        rows += 1;
+    }
+    session.setWord(2, used);
+    return @intCast(rows);
+}
+
+fn putRow(room: []u8, key: []const u8, value: []const u8, value_size: u32) void {
+    std.mem.writeInt(u32, room[0..4], @intCast(key.len), .little);
+    std.mem.writeInt(u32, room[4..8], value_size, .little);
+    @memcpy(room[8..][0..key.len], key);
+    @memcpy(room[8 + key.len ..][0..value.len], value);
+}
+
+/// A row whose value the caller fetches by `value_copy`.
+fn largeRow(session: *Session, room: []u8, key: []const u8, value: []const u8) usize {
+    session.pending = value;
+    session.setWord(1, value.len);
+    putRow(room, key, &.{}, value_elsewhere);
+    return row_header_size + key.len;
+}
+
+pub fn rangeClose(session: *Session, handle: u32) Error!i32 {
+    const range = session.ranges.remove(handle) orelse return error.TxnEnded;
+    session.pending = &.{};
+    range.deinit();
+    return 0;
+}
+
+/// The catalogue of a scope, and where to read it.
+const Catalogue = struct { pages: Pages, tree: @import("../format/page.zig").Tree };
+
+fn catalogue(session: *Session, scope: u32) Error!Catalogue {
+    const view_of = try session.committedView(scope);
+    return .{ .pages = view_of.pages(), .tree = view_of.catalogue };
+}
+
+/// Names of the tables, in order; those that the open batch made or dropped are the caller's to
+/// tell by `txnTables`.
+pub fn tableList(session: *Session, scope: u32) Error!i32 {
+    const after_size = try session.wordIn(1, limits.key_area_size);
+    const after = try session.keyA(@intCast(after_size));
+    if (session.isTxnScope(scope)) return txnTableList(session, after);
+    const from = try catalogue(session, scope);
+    var iterator: tables.Iterator = .init(from.pages, from.tree);
+    var list: NameList = .{ .session = session };
+    session.setWord(0, 0);
+    while (try iterator.next()) |entry| {
+        if (after.len > 0 and std.mem.order(u8, entry.name, after) != .gt) continue;
+        if (!list.add(entry.name)) {
+            session.setWord(0, 1);
+            break;
+        }
+    }
+    return list.count;
+}
+
+/// Names packed into the data area.
+const NameList = struct {
+    session: *Session,
+    used: usize = 0,
+    count: i32 = 0,
+
+    fn add(self: *NameList, name: []const u8) bool {
+        const room = self.session.data()[self.used..];
+        if (room.len < 4 + name.len) return false;
+        std.mem.writeInt(u32, room[0..4], @intCast(name.len), .little);
+        @memcpy(room[4..][0..name.len], name);
+        self.used += 4 + name.len;
+        self.count += 1;
+        return true;
+    }
+};
+
+/// As `tableList`, with what the running transaction created and dropped.
+fn txnTableList(session: *Session, after: []const u8) Error!i32 {
+    const txn = &session.txn.?;
+    var names: std.ArrayList([]const u8) = .empty;
+    defer names.deinit(session.allocator);
+    var arena: std.heap.ArenaAllocator = .init(session.allocator);
+    defer arena.deinit();
+    var iterator: tables.Iterator = .init(txn.pages(), txn.catalogue);
+    while (try iterator.next()) |entry| {
+        if (txn.isDropped(entry.name)) continue;
+        try names.append(session.allocator, try arena.allocator().dupe(u8, entry.name));
+    }
+    for (txn.tables.items[1..]) |table| {
+        if (table.exists and !table.catalogued) try names.append(session.allocator, table.name.?);
+    }
+    std.mem.sortUnstable([]const u8, names.items, {}, lower);
+    var list: NameList = .{ .session = session };
+    session.setWord(0, 0);
+    for (names.items) |name| {
+        if (after.len > 0 and std.mem.order(u8, name, after) != .gt) continue;
+        if (!list.add(name)) {
+            session.setWord(0, 1);
+            break;
+        }
+    }
+    return list.count;
+}
+
+fn lower(_: void, a: []const u8, b: []const u8) bool {
+    return std.mem.order(u8, a, b) == .lt;
+}
+
+pub fn tableAttributes(session: *Session, scope: u32, table: u32) Error!i32 {
+    const attributes, const id, const exists = try session.attributesOf(scope, table);
+    session.setWord(0, attributes.key_encoding);
+    session.setWord(1, attributes.encoding);
+    session.setWord(2, 0);
+    session.setWord(3, id);
+    session.setWord(4, attributes.codec_name_size);
+    @memcpy(session.data()[0..attributes.codec_name_size], attributes.codecName());
+    return @intFromBool(exists);
+}
+
+pub fn tableStats(session: *Session, scope: u32, table: u32) Error!i32 {
+    const from = try session.source(scope, table);
+    const counted = if (from) |it| try tree_statistics.of(it.pages, it.tree) else tree_statistics.Statistics{};
+    session.setWord(0, if (from) |it| it.tree.entries else 0);
+    session.setWord(1, if (from) |it| it.tree.depth else 0);
+    session.setWord(2, counted.branch_pages);
+    session.setWord(3, counted.leaf_pages);
+    session.setWord(4, counted.overflow_pages);
+    return 0;
+}
+
+pub fn snapshotBegin(session: *Session) Error!i32 {
+    return @intCast(try session.beginSnapshot());
+}
+
+pub fn snapshotEnd(session: *Session, scope: u32) Error!i32 {
+    try session.endSnapshot(scope);
+    return 0;
+}
+
+pub fn tableOpen(session: *Session, name_size: u32) Error!i32 {
+    return @intCast(try session.openTable(try session.keyA(name_size)));
+}
+
+pub fn unpin(session: *Session) Error!i32 {
+    session.unpin();
+    return 0;
+}
+
+pub fn readers(session: *Session) Error!i32 {
+    if (session.env.slotless != null) return 0;
+    const lock = &session.env.lock;
+    _ = try Readers.clearStale(lock);
+    const newest = lock.published().txnid;
+    const now = lock.os.wallClock();
+    const room = session.data();
+    var count: usize = 0;
+    for (Readers.used(lock)) |*slot| {
+        const txnid = slot.txnid.load(.acquire);
+        if (slot.process.load(.acquire) == 0 or txnid == Lock.unpinned) continue;
+        if ((count + 1) * 32 > room.len) break;
+        const row = [4]f64{
+            @floatFromInt(slot.pid),
+            @floatFromInt(txnid),
+            @floatFromInt(newest -| txnid),
+            @floatFromInt(now -| slot.since),
+        };
+        @memcpy(room[count * 32 ..][0..32], std.mem.asBytes(&row));
+        count += 1;
+    }
+    return @intCast(count);
+}

@@ -1,0 +1,16 @@
+//! Sizes and places that both sides of the boundary agree on; `c_abi.zig` publishes them.
+
+/// Bytes of a session's scratch.
+pub const scratch_size: u32 = 262144;
+/// f64 numbers at the beginning of the scratch.
+pub const word_count: u32 = 64;
+/// Where key area A begins in the scratch.
+pub const key_a_offset: u32 = 512;
+/// Where key area B begins in the scratch.
+pub const key_b_offset: u32 = 33280;
+/// Bytes of each key area.
+pub const key_area_size: u32 = 32768;
+/// Where the data area begins in the scratch.
+pub const data_offset: u32 = 66048;
+/// Bytes of the data area.
+pub const data_size: u32 = scratch_size - data_offset;

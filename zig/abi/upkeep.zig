@@ -1,0 +1,136 @@
+//! The calls that keep a store: flushes, checkpoints, status, statistics, checks, backups. Flushes
+//! that JavaScript does by itself are begun and ended here. Each returns what crosses the boundary,
+//! or an error.
+
+const std = @import("std");
+const limits = @import("sizes.zig");
+const Env = @import("../txn/Env.zig");
+const checkpoint = @import("../txn/checkpoint.zig");
+const Lock = @import("../store/Lock.zig");
+const Log = @import("../store/Log.zig");
+const Session = @import("Session.zig");
+const read = @import("read.zig");
+
+const Error = Session.Error;
+
+pub fn status(session: *Session) Error!i32 {
+    const env = session.env;
+    const state = env.publishedState();
+    const shared = env.lock.shared;
+    session.setWord(0, state.txnid);
+    session.setWord(1, shared.flushed.load(.acquire));
+    session.setWord(2, shared.checkpoint_txnid.load(.acquire));
+    session.setWord(3, env.file.page_size);
+    session.setWord(4, @import("../config.zig").keySizeMax(env.file.page_size));
+    session.setWord(5, state.log_offset);
+    session.setWord(6, @intFromBool(session.txn != null and session.txn_is_batch));
+    session.setWord(7, @intFromBool(env.slotless != null));
+    session.setWord(8, @intFromBool(env.lock.isPoisoned()));
+    session.setWord(9, @intFromBool(checkpoint.isWanted(env, state)));
+    session.setWord(10, (try env.os.stat(env.file.fd)).inode);
+    session.setWord(11, if (env.slotless != null) 0 else (try env.os.stat(env.log.fd)).inode);
+    session.setWord(12, shared.recovered);
+    return 0;
+}
+
+pub fn paths(session: *Session, which: u32) Error!i32 {
+    const path = session.env.path;
+    const suffix = switch (which) {
+        0 => "",
+        1 => "-wal",
+        else => return error.Options,
+    };
+    const room = session.data();
+    @memcpy(room[0..path.len], path);
+    @memcpy(room[path.len..][0..suffix.len], suffix);
+    return @intCast(path.len + suffix.len);
+}
+
+pub fn flushBegin(session: *Session) Error!i32 {
+    const env = session.env;
+    if (env.slotless != null) return 0;
+    if (env.lock.isPoisoned()) return error.Poisoned;
+    const txnid = env.lock.published().txnid;
+    session.setWord(0, txnid);
+    return @intFromBool(env.lock.shared.flushed.load(.acquire) < txnid);
+}
+
+pub fn flushEnd(session: *Session, is_flushed: u32) Error!i32 {
+    const env = session.env;
+    if (is_flushed > 1) return error.Options;
+    if (env.slotless != null) return error.ReadOnly;
+    if (is_flushed == 0) return env.poisoned(error.Io);
+    // Never further than what is published: the number has been in JavaScript's hands.
+    const txnid = try session.wordIn(0, env.lock.published().txnid);
+    env.lock.raiseFlushed(txnid);
+    return 0;
+}
+
+pub fn flushSync(session: *Session) Error!i32 {
+    if (session.env.slotless != null) return 0;
+    try session.env.flushLog();
+    return 0;
+}
+
+pub fn checkpointSync(session: *Session) Error!i32 {
+    if (session.txn != null) return error.Busy;
+    try checkpoint.runAll(session.env);
+    return 0;
+}
+
+const step_done = 0;
+const step_busy = 3;
+
+pub fn checkpointStep(session: *Session) Error!i32 {
+    const env = session.env;
+    if (env.slotless != null or env.settings.read_only) return error.ReadOnly;
+    const target = session.checkpoint_target orelse env.lock.published().txnid;
+    session.checkpoint_target = target;
+    const is_covered = env.lock.shared.checkpoint_txnid.load(.seq_cst) >= target;
+    if (!is_covered and session.txn != null) return step_busy;
+    const taken = checkpoint.step(env, !is_covered) catch |err| {
+        session.checkpoint_target = null;
+        return err;
+    };
+    session.checkpoint_ticket = taken.ticket;
+    session.setWord(0, taken.ticket.txnid);
+    session.setWord(1, @intFromEnum(taken.ticket.phase));
+    switch (taken.need) {
+        .flush_file => return 1,
+        .flush_log => return 2,
+        .busy => return step_busy,
+        .nothing => {},
+    }
+    session.checkpoint_target = null;
+    return step_done;
+}
+
+pub fn checkpointFlushed(session: *Session, is_flushed: u32) Error!i32 {
+    if (is_flushed > 1) return error.Options;
+    if (session.env.slotless != null) return error.ReadOnly;
+    const ticket = session.checkpoint_ticket;
+    session.checkpoint_ticket = .{};
+    if (ticket.phase == .idle) return error.Options;
+    try checkpoint.confirm(session.env, ticket, is_flushed == 1);
+    return 0;
+}
+
+pub fn stats(session: *Session, scope: u32) Error!i32 {
+    _ = try read.tableStats(session, scope, 0);
+    const env = session.env;
+    const state = env.publishedState();
+    const file = try env.os.stat(env.file.fd);
+    const log_size = if (env.slotless != null) 0 else (try env.os.stat(env.log.fd)).size;
+    const pages = env.freePages();
+    session.setWord(5, env.file.page_size);
+    session.setWord(6, file.size);
+    session.setWord(7, file.allocated);
+    session.setWord(8, log_size);
+    session.setWord(9, pages.free);
+    session.setWord(10, pages.retained);
+    session.setWord(11, state.txnid);
+    session.setWord(12, env.lock.shared.checkpoint_txnid.load(.acquire));
+    session.setWord(13, env.lock.shared.flushed.load(.acquire));
+    session.setWord(14, state.table_count);
+    return 0;
+}

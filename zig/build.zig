@@ -1,0 +1,194 @@
+//! Builds the shared library, its tests, and the programs that guard the sources.
+//! It never reaches outside the repository: products go to `zig-out` beside `zig`, the bindings to
+//! `ffi`. `zig build --build-file zig/build.zig --help` lists the steps.
+//!
+//! The default target is the machine's own, but for the oldest C library that both runtimes run
+//! on and for a baseline processor, so that what is tested is what is shipped.
+
+const std = @import("std");
+const builtin = @import("builtin");
+
+/// Which system the engine runs on: the machine's own, or the simulated one of the tests.
+const OsChoice = enum { native, simulated };
+
+/// Debian 8, RHEL 7 and all that came after have it.
+const glibc_version_min: std.SemanticVersion = .{ .major = 2, .minor = 17, .patch = 0 };
+
+/// What the library is also compiled for, without being run.
+const cross_targets = [_]std.Target.Query{
+    .{ .cpu_arch = .x86_64, .os_tag = .linux, .abi = .gnu, .glibc_version = glibc_version_min },
+    .{ .cpu_arch = .aarch64, .os_tag = .linux, .abi = .gnu, .glibc_version = glibc_version_min },
+    .{ .cpu_arch = .x86_64, .os_tag = .macos },
+    .{ .cpu_arch = .aarch64, .os_tag = .macos },
+};
+
+pub fn build(b: *std.Build) void {
+    putProductsBesideSources(b);
+    const target = b.standardTargetOptions(.{ .default_target = defaultTarget() });
+    const optimize = b.option(
+        std.builtin.OptimizeMode,
+        "optimize",
+        "Mode of the tests (default Debug) and of the library (default ReleaseFast)",
+    );
+    const os = b.option(OsChoice, "os", "System under the step `test`") orelse .simulated;
+
+    addLibraryStep(b, target, optimize orelse .ReleaseFast);
+    addCrossStep(b, optimize orelse .ReleaseFast);
+    addTestSteps(b, target, optimize orelse .Debug, os);
+    addBindingsStep(b);
+    addTidyStep(b);
+}
+
+/// The default prefix lies beside this file; the repository's products lie one folder up.
+fn putProductsBesideSources(b: *std.Build) void {
+    const default = b.pathFromRoot("zig-out");
+    if (!std.mem.eql(u8, b.install_prefix, default)) return;
+    b.resolveInstallPrefix(b.pathFromRoot("../zig-out"), .{});
+}
+
+fn defaultTarget() std.Target.Query {
+    return switch (builtin.os.tag) {
+        .linux => .{
+            .cpu_arch = builtin.cpu.arch,
+            .os_tag = .linux,
+            .abi = .gnu,
+            .glibc_version = glibc_version_min,
+        },
+        else => .{},
+    };
+}
+
+fn addLibraryStep(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+) void {
+    const library = addLibrary(b, target, optimize);
+    const install = b.addInstallFileWithDir(library, .lib, libraryName(target));
+    b.step("lib", "Build the shared library into zig-out/lib").dependOn(&install.step);
+    b.getInstallStep().dependOn(&install.step);
+}
+
+fn addCrossStep(b: *std.Build, optimize: std.builtin.OptimizeMode) void {
+    const step = b.step("cross", "Compile the library for every platform, running none");
+    for (cross_targets) |query| {
+        const target = b.resolveTargetQuery(query);
+        const folder = b.fmt("cross/{t}-{t}", .{ query.cpu_arch.?, query.os_tag.? });
+        const library = addLibrary(b, target, optimize);
+        const install = b.addInstallFileWithDir(
+            library,
+            .{ .custom = folder },
+            libraryName(target),
+        );
+        step.dependOn(&install.step);
+    }
+}
+
+fn libraryName(target: std.Build.ResolvedTarget) []const u8 {
+    return switch (target.result.os.tag) {
+        .macos => "libzeolite.dylib",
+        else => "libzeolite.so",
+    };
+}
+
+/// Compiles the engine to an object and links that, in a command of its own: only the command
+/// line knows `-z nodelete`. A library that is never unloaded keeps a thread that ends inside it
+/// from running into memory that is gone.
+fn addLibrary(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+) std.Build.LazyPath {
+    const object = b.addObject(.{
+        .name = "zeolite",
+        .root_module = createModule(b, "lib.zig", target, optimize, .native, true),
+    });
+    const link = b.addSystemCommand(&.{ b.graph.zig_exe, "build-lib", "-dynamic", "-fstrip" });
+    link.setName(b.fmt("link {s}", .{libraryName(target)}));
+    link.addArgs(&.{ "--name", "zeolite", "-lc" });
+    link.addArgs(&.{ "-target", target.query.zigTriple(b.allocator) catch @panic("OOM") });
+    link.addArgs(&.{ "-O", @tagName(optimize) });
+    if (target.result.os.tag == .linux) link.addArgs(&.{ "-z", "nodelete" });
+    link.addArgs(&.{ "--cache-dir", b.cache_root.path orelse "." });
+    link.addArgs(&.{ "--global-cache-dir", b.graph.global_cache_root.path orelse "." });
+    link.addArtifactArg(object);
+    return link.addPrefixedOutputFileArg("-femit-bin=", libraryName(target));
+}
+
+fn addTestSteps(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+    os: OsChoice,
+) void {
+    const filters = b.option(
+        []const []const u8,
+        "test-filter",
+        "Run only the tests whose name contains this",
+    ) orelse &.{};
+    const steps = [_]struct { name: []const u8, text: []const u8, os: OsChoice }{
+        .{ .name = "test", .text = "Run the Zig tests, on -Dos (default simulated)", .os = os },
+        .{ .name = "test-native", .text = "Run the Zig tests on this machine", .os = .native },
+    };
+    for (steps) |entry| {
+        const tests = b.addTest(.{
+            .name = entry.name,
+            .root_module = createModule(b, "test.zig", target, optimize, entry.os, false),
+            .filters = filters,
+        });
+        const run = b.addRunArtifact(tests);
+        run.setCwd(b.path(".."));
+        b.step(entry.name, entry.text).dependOn(&run.step);
+    }
+}
+
+fn addBindingsStep(b: *std.Build) void {
+    const run = addTool(b, "abi", "abi.zig");
+    const bindings = run.addOutputFileArg("abi.ts");
+    const update = b.addUpdateSourceFiles();
+    update.addCopyFileToSource(bindings, "../ffi/abi.ts");
+    b.step("abi", "Write ffi/abi.ts from zig/abi/c_abi.zig").dependOn(&update.step);
+
+    const check = addTool(b, "abi", "abi.zig");
+    check.addArg("--check");
+    check.addFileArg(b.path("../ffi/abi.ts"));
+    check.expectExitCode(0);
+    b.step("abi-check", "Fail if ffi/abi.ts is not what abi would write").dependOn(&check.step);
+}
+
+fn addTidyStep(b: *std.Build) void {
+    const run = addTool(b, "tidy", "tidy.zig");
+    run.setCwd(b.path(".."));
+    run.has_side_effects = true;
+    b.step("tidy", "Check the style of the sources").dependOn(&run.step);
+}
+
+fn addTool(b: *std.Build, name: []const u8, root: []const u8) *std.Build.Step.Run {
+    const host = b.resolveTargetQuery(defaultTarget());
+    return b.addRunArtifact(b.addExecutable(.{
+        .name = name,
+        .root_module = createModule(b, root, host, .Debug, .native, false),
+    }));
+}
+
+fn createModule(
+    b: *std.Build,
+    root: []const u8,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+    os: OsChoice,
+    is_shipped: bool,
+) *std.Build.Module {
+    const options = b.addOptions();
+    options.addOption(OsChoice, "os", os);
+    const module = b.createModule(.{
+        .root_source_file = b.path(root),
+        .target = target,
+        .optimize = optimize,
+        .link_libc = true,
+        .strip = if (is_shipped) true else null,
+        .pic = if (is_shipped) true else null,
+    });
+    module.addOptions("build_options", options);
+    return module;
+}
