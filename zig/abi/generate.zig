@@ -73,7 +73,7 @@ const Generator = struct {
 
     fn writeAll(self: *Generator) Error!void {
         try self.out.writeAll(head);
-        try self.out.writeAll("/** What `zeolite_fingerprint()` of a fitting library returns. */\n");
+        try self.out.writeAll("/** What `zeolite_fingerprint()` of a fitting library gives. */\n");
         try self.out.print("export const fingerprint = {d};\n\n", .{
             reflect.fingerprint(c_abi),
         });

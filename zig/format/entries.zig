@@ -139,7 +139,12 @@ const Part = union(enum) {
 pub const Sequence = struct {
     /// Two pages, one of them cut in two by up to two new entries.
     const part_count_max = 5;
+    /// Entries of two pages at the most, and the new ones.
+    const count_max = 2 * ((config.page_size_max - config.page_header_size) /
+        (@sizeOf(page.LeafEntry) + config.slot_cost)) + 2;
     const no_join = std.math.maxInt(u32);
+    /// With fewer keys than this the prefix follows the hint.
+    const few_keys_max = 4;
 
     kind: page.Kind,
     parts: [part_count_max]Part = undefined,
@@ -148,24 +153,36 @@ pub const Sequence = struct {
     /// Index of the branch entry whose key is `join_key`, its separator from the parent.
     join: u32 = no_join,
     join_key: Key = Key.none,
+    /// What each entry takes in a page without prefix.
+    sizes: [count_max]u16 = undefined,
 
     pub fn addRange(self: *Sequence, bytes: []align(8) const u8, from: u32, to: u32) void {
         assert(page.kind(bytes) == self.kind);
         assert(to <= page.count(bytes));
         if (from >= to) return;
+        const extra = config.slot_cost + page.header(bytes).prefix_size;
+        for (self.sizes[self.count..][0 .. to - from], from..) |*size, index| {
+            size.* = @intCast(page.entry(bytes, @intCast(index)).len + extra);
+        }
         self.addPart(.{ .range = .{ .bytes = bytes, .from = from, .to = to } }, to - from);
     }
 
     pub fn addItem(self: *Sequence, item: Item) void {
         assert(item.header.len == page.entryHeaderSize(self.kind));
+        self.sizes[self.count] = @intCast(item.size());
         self.addPart(.{ .item = item }, 1);
     }
 
     fn addPart(self: *Sequence, part: Part, count: u32) void {
         assert(self.part_count < part_count_max);
+        const start = self.count;
         self.parts[self.part_count] = part;
         self.part_count += 1;
         self.count += count;
+        // The key of the first entry of a branch, or of a joined one, is not the one it had.
+        if (self.kind == .branch and (start == 0 or start == self.join)) {
+            self.sizes[start] = @intCast(self.at(start).size());
+        }
     }
 
     /// What comes next is of another page, whose separator in the parent is `key`.
@@ -178,6 +195,7 @@ pub const Sequence = struct {
 
     /// Entry `index`. The first one of a branch has no key.
     pub fn at(self: *const Sequence, index: u32) Item {
+        assert(index < self.count);
         var item = self.raw(index);
         if (self.kind == .leaf) return item;
         if (index == 0) item.key = Key.none;
@@ -186,16 +204,15 @@ pub const Sequence = struct {
     }
 
     fn raw(self: *const Sequence, index: u32) Item {
-        assert(index < self.count);
         var rest = index;
         for (self.parts[0..self.part_count]) |*part| switch (part.*) {
-            .range => |range| {
+            .range => |*range| {
                 const size = range.to - range.from;
                 if (rest < size) return itemOf(range.bytes, range.from + rest);
                 rest -= size;
             },
-            .item => |item| {
-                if (rest == 0) return item;
+            .item => |*item| {
+                if (rest == 0) return item.*;
                 rest -= 1;
             },
         };
@@ -206,41 +223,53 @@ pub const Sequence = struct {
     /// of a damaged file need not agree with each other.
     pub fn check(self: *const Sequence) error{Corrupt}!void {
         var index: u32 = 0;
-        for (self.parts[0..self.part_count]) |part| {
-            index += switch (part) {
-                .range => |range| range.to - range.from,
-                .item => 1,
-            };
+        for (self.parts[0..self.part_count]) |*part| {
+            index += sizeOf(part);
             try self.checkPair(index);
             // The key of the first entry of a joined page is new to its page.
             if (index == self.join) try self.checkPair(index + 1);
         }
     }
 
+    fn sizeOf(part: *const Part) u32 {
+        return switch (part.*) {
+            .range => |*range| range.to - range.from,
+            .item => 1,
+        };
+    }
+
     fn checkPair(self: *const Sequence, index: u32) error{Corrupt}!void {
-        const first: u32 = if (self.kind == .leaf) 0 else 1;
-        if (index <= first or index >= self.count) return;
+        if (index <= self.firstKey(0) or index >= self.count) return;
         if (!Key.isBelow(self.at(index - 1).key, self.at(index).key)) return error.Corrupt;
     }
 
+    /// The first entry of a page from `from` on that keeps its key.
+    fn firstKey(self: *const Sequence, from: u32) u32 {
+        return if (self.kind == .leaf) from else from + 1;
+    }
+
+    /// The bytes that all keys share.
+    pub fn commonPrefix(self: *const Sequence) u32 {
+        if (self.firstKey(0) >= self.count) return 0;
+        return Key.commonPrefix(self.at(self.firstKey(0)).key, self.at(self.count - 1).key);
+    }
+
     /// The entries `from` up to `to` as one page: its prefix and its size. It fits when the size
-    /// is not above that of a page.
+    /// is not above `limit`, the size of a page.
     pub fn measure(self: *const Sequence, from: u32, to: u32, hint: u32, limit: u32) Group {
         assert(from < to);
         assert(to <= self.count);
-        const first_key = if (self.kind == .leaf) from else from + 1;
+        const first_key = self.firstKey(from);
         var sum: u32 = config.page_header_size;
-        for (from..to) |index| sum += self.at(@intCast(index)).size();
-        if (self.kind == .branch) {
-            const key = self.at(from).key;
-            sum -= key.size() + @as(u32, @intCast(key.tail.len));
-        }
+        for (self.sizes[first_key..to]) |size| sum += size;
+        if (first_key > from) sum += @sizeOf(page.BranchEntry) + config.slot_cost;
         const key_count = to - first_key;
         var group: Group = .{ .from = from, .to = to, .prefix_size = 0, .size = sum };
         if (key_count == 0) return group;
         const common = Key.commonPrefix(self.at(first_key).key, self.at(to - 1).key);
-        const few = key_count < few_keys_max;
-        for ([_]u32{ if (few) @min(common, hint) else common, common, common & ~@as(u32, 3) }) |size| {
+        const hinted = if (key_count < few_keys_max) @min(common, hint) else common;
+        // Of few keys the padding of the prefix may take more than the prefix saves.
+        for ([_]u32{ hinted, common, common & ~@as(u32, 3) }) |size| {
             group.prefix_size = size;
             group.size = sum + bytes_format.padded(size) - size * key_count;
             if (group.size <= limit) break;
@@ -248,55 +277,142 @@ pub const Sequence = struct {
         return group;
     }
 
-    /// With fewer keys than this the prefix follows the hint.
-    const few_keys_max = 4;
-
     /// Writes the page of `group` to `bytes`, entries in ascending order, no gap between them.
     pub fn build(self: *const Sequence, group: Group, bytes: []align(8) u8) error{Corrupt}!void {
         if (group.size > bytes.len) return error.Corrupt;
-        const first_key = if (self.kind == .leaf) group.from else group.from + 1;
-        const prefix_size = if (first_key < group.to) group.prefix_size else 0;
-        const heads_start = config.page_header_size + bytes_format.padded(prefix_size);
-        const entry_count = group.to - group.from;
-        const slots_start = heads_start + 4 * entry_count;
-        const heap_size = group.size - slots_start - 2 * entry_count;
+        var writer = Writer.init(self.kind, group, bytes);
+        const first_key = self.firstKey(group.from);
+        if (group.prefix_size > 0) self.at(first_key).key.copyFirst(writer.prefix());
+        if (first_key > group.from) {
+            var item = self.at(group.from);
+            item.key = Key.none;
+            writer.put(item, 0);
+        }
+        var start: u32 = 0;
+        for (self.parts[0..self.part_count]) |*part| {
+            var from = @max(first_key, start);
+            const end = start + sizeOf(part);
+            const to = @min(group.to, end);
+            if (from < to and (from == self.join or part.* == .item)) {
+                try writer.putChecked(self.at(from));
+                from += 1;
+            }
+            if (from < to) {
+                const range = part.range;
+                const sizes = self.sizes[from..to];
+                try writer.putRange(range.bytes, range.from + from - start, sizes);
+            }
+            start = end;
+        }
+        writer.finish();
+    }
+};
+
+/// Fills one page with entries in order.
+const Writer = struct {
+    kind: page.Kind,
+    bytes: []align(8) u8,
+    prefix_size: u32,
+    heads_start: u32,
+    slots_start: u32,
+    end_slot: u32,
+    slot: u32 = 0,
+    offset: u32,
+
+    fn init(kind: page.Kind, group: Group, bytes: []align(8) u8) Writer {
+        const count = group.to - group.from;
+        const heads_start = config.page_header_size + bytes_format.padded(group.prefix_size);
+        const slots_start = heads_start + 4 * count;
+        const heap_size = group.size - slots_start - 2 * count;
+        const heap_start = @as(u32, @intCast(bytes.len)) - heap_size;
         page.headerOf(bytes).* = .{
-            .kind = @intFromEnum(self.kind),
+            .kind = @intFromEnum(kind),
             .flags = 0,
-            .count = @intCast(entry_count),
+            .count = @intCast(count),
             .pgno = 0,
             .txnid = 0,
-            .prefix_size = @intCast(prefix_size),
+            .prefix_size = @intCast(group.prefix_size),
             .heap_size = @intCast(heap_size),
             .dead_size = 0,
             .reserved = 0,
         };
-        const prefix = bytes[config.page_header_size..heads_start];
-        @memset(prefix, 0);
-        if (prefix_size > 0) self.at(first_key).key.copyFirst(prefix[0..prefix_size]);
-        var offset = @as(u32, @intCast(bytes.len)) - heap_size;
-        @memset(bytes[slots_start + 2 * entry_count .. offset], 0);
-        for (0..entry_count) |slot| {
-            var item = self.at(group.from + @as(u32, @intCast(slot)));
-            const is_keyless = group.from + slot < first_key;
-            if (is_keyless) item.key = Key.none;
-            const skip = if (is_keyless) 0 else prefix_size;
-            if (!is_keyless) try checkPrefix(item.key, prefix[0..prefix_size]);
-            const size = item.size() - config.slot_cost - skip;
-            if (offset + size > bytes.len) return error.Corrupt;
-            const local = writeItem(self.kind, bytes[offset..][0..size], item, skip);
-            const head_at = heads_start + 4 * slot;
-            std.mem.writeInt(u32, bytes[head_at..][0..4], bytes_format.head(local), .little);
-            const slot_at = slots_start + 2 * slot;
-            std.mem.writeInt(u16, bytes[slot_at..][0..2], @intCast(offset), .little);
-            offset += size;
-        }
-        assert(offset == bytes.len);
-        page.verify(bytes);
+        @memset(bytes[config.page_header_size..heads_start], 0);
+        @memset(bytes[slots_start + 2 * count .. heap_start], 0);
+        return .{
+            .kind = kind,
+            .bytes = bytes,
+            .prefix_size = group.prefix_size,
+            .heads_start = heads_start,
+            .slots_start = slots_start,
+            .end_slot = count,
+            .offset = heap_start,
+        };
     }
 
-    fn checkPrefix(key: Key, prefix: []const u8) error{Corrupt}!void {
-        const common = Key.commonPrefix(key, .{ .local = prefix });
-        if (common < prefix.len) return error.Corrupt;
+    fn prefix(self: *const Writer) []u8 {
+        return self.bytes[config.page_header_size..][0..self.prefix_size];
+    }
+
+    /// An item without the first `skip` bytes of its key.
+    fn put(self: *Writer, item: Item, skip: u32) void {
+        const size = item.size() - config.slot_cost - skip;
+        assert(self.offset + size <= self.bytes.len);
+        const local = writeItem(self.kind, self.bytes[self.offset..][0..size], item, skip);
+        self.setSlot(bytes_format.head(local), size);
+    }
+
+    /// An item whose key begins with the prefix, or else the file is damaged.
+    fn putChecked(self: *Writer, item: Item) error{Corrupt}!void {
+        const common = Key.commonPrefix(item.key, .{ .local = self.prefix() });
+        if (common < self.prefix_size) return error.Corrupt;
+        self.put(item, self.prefix_size);
+    }
+
+    inline fn setSlot(self: *Writer, head: u32, size: u32) void {
+        assert(self.slot < self.end_slot);
+        const head_at = self.heads_start + 4 * self.slot;
+        std.mem.writeInt(u32, self.bytes[head_at..][0..4], head, .little);
+        const slot_at = self.slots_start + 2 * self.slot;
+        std.mem.writeInt(u16, self.bytes[slot_at..][0..2], @intCast(self.offset), .little);
+        self.slot += 1;
+        self.offset += size;
+    }
+
+    /// The entries of a page from `from` on that have `sizes` in a sequence.
+    fn putRange(
+        self: *Writer,
+        source: []align(8) const u8,
+        from: u32,
+        sizes: []const u16,
+    ) error{Corrupt}!void {
+        if (!std.mem.eql(u8, page.prefix(source), self.prefix())) {
+            for (0..sizes.len) |index| {
+                try self.putChecked(itemOf(source, from + @as(u32, @intCast(index))));
+            }
+            return;
+        }
+        // The same prefix: entries stay as they are, and those that lie together move together.
+        const extra = config.slot_cost + self.prefix_size;
+        const slots = page.slots(source)[from..][0..sizes.len];
+        const heads = page.heads(source)[from..][0..sizes.len];
+        var start: usize = 0;
+        while (start < sizes.len) {
+            const run_offset = self.offset;
+            const first = slots[start];
+            var size: u32 = 0;
+            while (start < sizes.len and slots[start] == first + size) : (start += 1) {
+                const entry_size = sizes[start] - extra;
+                self.setSlot(heads[start], entry_size);
+                size += entry_size;
+            }
+            assert(self.offset <= self.bytes.len);
+            @memcpy(self.bytes[run_offset..][0..size], source[first..][0..size]);
+        }
+    }
+
+    fn finish(self: *const Writer) void {
+        assert(self.slot == self.end_slot);
+        assert(self.offset == self.bytes.len);
+        page.verify(self.bytes);
     }
 };

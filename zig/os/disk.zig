@@ -69,6 +69,8 @@ pub const Inode = struct {
     blocks: std.bit_set.ArrayBitSet(u64, file_size_max / block_size),
     mode: u16 = 0o600,
     is_mapped_for_writing: bool = false,
+    /// A failed flush has forgotten changes that are still to be read.
+    has_lost: bool = false,
 };
 
 /// A change that no flush has covered yet.
@@ -202,6 +204,7 @@ pub fn takeInode(self: *Disk) Error!u32 {
     inode.blocks = .initEmpty();
     inode.mode = 0o600;
     inode.is_mapped_for_writing = false;
+    inode.has_lost = false;
     self.inode_count += 1;
     return index;
 }
@@ -291,8 +294,11 @@ pub fn write(self: *Disk, index: u32, bytes: []const u8, offset: u64) Error!void
     if (end > file_size_max) return error.FileTooBig;
     try self.giveBlocks(inode, offset, end);
     if (end > inode.size) try self.setSize(index, end);
+    // Bytes that are there already leave nothing new behind, unless a flush has lost them.
+    const first = std.mem.indexOfDiff(u8, inode.live[offset..end], bytes);
+    if (!inode.has_lost and first == null) return;
     @memcpy(inode.live[offset..end], bytes);
-    try self.addWrite(index, offset, end);
+    try self.addWrite(index, if (inode.has_lost) offset else offset + first.?, end);
 }
 
 /// Records the sectors of a part as they are now.
@@ -378,6 +384,7 @@ fn flushMapped(self: *Disk, inode: *Inode) Error!void {
 /// no later flush of them means anything. `survives` says which of them reached the disk.
 pub fn loseUnflushed(self: *Disk, index: u32, random: std.Random, survives: f32) Error!void {
     const inode = self.inodes.items[index];
+    inode.has_lost = true;
     var size: u64 = inode.durable.items.len;
     for (self.events.items) |*event| {
         if (event.inode != index or event.isOfName()) continue;

@@ -418,7 +418,7 @@ fn relieve(dirty: *DirtyPages, path: *Path, level: usize, change: Change, stage:
 }
 
 /// A neighbour with less room than this part of a page is not worth two writes.
-const even_out_divisor = 8;
+const even_out_divisor = 6;
 
 /// Whether the change puts something behind the last entry of the tree's last page of this level.
 fn isAppend(path: *const Path, level: usize, change: Change) bool {
@@ -466,29 +466,26 @@ fn splitAt(sequence: *const Sequence, at: u32, hint: u32, limit: u32) ?[2]Group 
 /// The cut that leaves the larger side as small as can be. Sizes without the prefix that all share.
 fn balanced(sequence: *const Sequence) u32 {
     const least = groupCountMin(sequence);
-    const first_key: u32 = if (sequence.kind == .leaf) 0 else 1;
-    const first = sequence.at(first_key).key;
-    const shared = Key.commonPrefix(first, sequence.at(sequence.count - 1).key);
+    assert(sequence.count >= 2 * least);
+    const shared = sequence.commonPrefix();
+    // The first entry of a branch has no key; a few bytes too many do no harm.
     var total: u32 = 0;
-    for (first_key..sequence.count) |index| total += sequence.at(@intCast(index)).size() - shared;
+    for (sequence.sizes[0..sequence.count]) |size| total += size -| shared;
     var before: u32 = 0;
-    var best = least;
-    var best_size: u32 = std.math.maxInt(u32);
-    for (first_key..sequence.count) |index| {
-        const larger = @max(before, total - before);
-        if (index >= least and index + least <= sequence.count and larger < best_size) {
-            best = @intCast(index);
-            best_size = larger;
-        }
-        before += sequence.at(@intCast(index)).size() - shared;
+    var index: u32 = 0;
+    while (index < sequence.count - least) : (index += 1) {
+        const size = sequence.sizes[index] -| shared;
+        // Half of the entry or more would be beyond the middle.
+        if (index >= least and 2 * before + size > total) break;
+        before += size;
     }
-    return best;
+    return index;
 }
 
 /// A cut close to `middle` with the shortest separator.
 fn shortestNear(sequence: *const Sequence, middle: u32) u32 {
     const least = groupCountMin(sequence);
-    const reach = sequence.count / 16;
+    const reach = sequence.count / 24;
     const from = @max(least, middle -| reach);
     const to = @min(sequence.count - least, middle + reach);
     var best = middle;

@@ -66,7 +66,7 @@ pub fn init(audit: *Audit) Error!TreeWalk {
 }
 
 pub fn deinit(self: *TreeWalk) void {
-    for (self.frames) |frame| if (frame) |bytes| self.audit.allocator.free(bytes);
+    for (self.frames) |held| if (held) |bytes| self.audit.allocator.free(bytes);
     self.audit.allocator.free(self.tails);
     self.* = undefined;
 }

@@ -1,0 +1,310 @@
+//! The engine against an ordered map: random transactions by two processes in turn, savepoints
+//! rolled back, ranges removed, snapshots held over many commits, checkpoints, reopenings; every
+//! snapshot is compared with the map of its own moment, and `check` walks the store after each
+//! reopening. A failure prints its seed; `Options.seed` replays it.
+
+const std = @import("std");
+const builtin = @import("builtin");
+const testing = std.testing;
+const Allocator = std.mem.Allocator;
+const simulated = @import("../os/simulated.zig");
+const Pages = @import("../store/Pages.zig");
+const Cursor = @import("../tree/Cursor.zig");
+const search = @import("../tree/search.zig");
+const attach = @import("../txn/attach.zig");
+const check = @import("../txn/check.zig");
+const checkpoint = @import("../txn/checkpoint.zig");
+const Env = @import("../txn/Env.zig");
+const Txn = @import("../txn/Txn.zig");
+const page_format = @import("../format/page.zig");
+
+const path = "/disk/x";
+const key_count = 1200;
+const table_count = 2;
+const process_count = 2;
+const names = [table_count]?[]const u8{ null, "named" };
+
+/// What each key of each table holds: 0 nothing, else the seed of its value.
+const State = [table_count][key_count]u32;
+
+const Options = struct { seed: u64, page_size: u32, operations: u64 };
+
+const Held = struct { env_index: usize, view: Env.View, state: *State };
+
+const Test = struct {
+    allocator: Allocator,
+    options: Options,
+    random: std.Random.DefaultPrng,
+    world: *simulated.World,
+    envs: [process_count]*Env = undefined,
+    keys: [key_count][]const u8 = undefined,
+    state: State = std.mem.zeroes(State),
+    held: std.ArrayList(Held) = .empty,
+    value_buffer: []u8,
+    operations: u64 = 0,
+
+    fn below(self: *Test, limit: u64) u64 {
+        return self.random.random().uintLessThan(u64, limit);
+    }
+
+    fn openAll(self: *Test) !void {
+        for (&self.envs) |*env| {
+            env.* = try attach.open(self.allocator, try self.world.startProcess(), path, .{
+                .page_size = self.options.page_size,
+                .settings = .{ .checkpoint_size = 200_000 },
+            });
+        }
+    }
+
+    fn closeAll(self: *Test) !void {
+        while (self.held.items.len > 0) self.letGo(0);
+        for (self.envs) |env| try attach.close(env);
+    }
+
+    /// Keys in ascending order: short, long, with shared beginnings and with tails.
+    fn makeKeys(self: *Test) !void {
+        const limit = self.options.page_size / 2;
+        for (&self.keys, 0..) |*key, index| {
+            const size = switch (index % 7) {
+                0 => 6 + index % 5,
+                1 => @min(limit, 200),
+                2 => limit,
+                else => 12 + index % 20,
+            };
+            const bytes = try self.allocator.alloc(u8, size);
+            @memset(bytes, if (index % 3 == 0) 0 else 'k');
+            const group: u32 = @intCast(index / 40);
+            std.mem.writeInt(u16, bytes[0..2], @intCast(group), .big);
+            const at = if (index % 7 == 2) size - 4 else 2;
+            std.mem.writeInt(u32, bytes[at..][0..4], @truncate(std.hash.int(@as(u64, index))), .big);
+            key.* = bytes;
+        }
+        std.mem.sort([]const u8, &self.keys, {}, lower);
+    }
+
+    fn lower(_: void, a: []const u8, b: []const u8) bool {
+        return std.mem.order(u8, a, b) == .lt;
+    }
+
+    fn valueOf(self: *Test, seed: u32) []const u8 {
+        const size = switch (seed % 50) {
+            0 => seed % (3 * self.options.page_size),
+            1 => self.options.page_size,
+            2 => 0,
+            else => seed % 120,
+        };
+        const bytes = self.value_buffer[0..size];
+        for (bytes, 0..) |*byte, index| byte.* = @truncate(seed +% index *% 31);
+        return bytes;
+    }
+
+    fn transaction(self: *Test) !void {
+        const env = self.envs[self.below(process_count)];
+        var txn = try Txn.begin(env, 0);
+        errdefer txn.abort();
+        const index = try txn.open(names[1]);
+        try txn.prepare(index, .{});
+        var next = self.state;
+        for (0..1 + self.below(30)) |_| {
+            if (self.below(40) == 0) {
+                try self.savepoint(&txn, &next);
+            } else try self.operation(&txn, &next);
+        }
+        if (self.below(20) == 0) return txn.abort();
+        for (0..table_count) |table| {
+            if (self.below(50) == 0) {
+                try self.compare(txn.pages(), txn.tables.items[table].tree, &next[table]);
+            }
+        }
+        _ = try txn.commit();
+        self.state = next;
+    }
+
+    fn savepoint(self: *Test, txn: *Txn, next: *State) !void {
+        const level = try txn.savepoint();
+        const before = next.*;
+        for (0..1 + self.below(10)) |_| try self.operation(txn, next);
+        if (self.below(2) == 0) return txn.release(level);
+        txn.rollback(level);
+        next.* = before;
+    }
+
+    fn operation(self: *Test, txn: *Txn, next: *State) !void {
+        self.operations += 1;
+        const table: u32 = @intCast(self.below(table_count));
+        const cells = &next[table];
+        const index = self.below(key_count);
+        const key = self.keys[index];
+        switch (self.below(1000)) {
+            0...599 => {
+                const seed = self.random.random().int(u32) | 1;
+                const stored = try txn.put(table, key, self.valueOf(seed), .upsert);
+                try testing.expect(stored);
+                cells[index] = seed;
+            },
+            600...649 => {
+                const seed = self.random.random().int(u32) | 1;
+                const stored = try txn.put(table, key, self.valueOf(seed), .absent_only);
+                try testing.expectEqual(cells[index] == 0, stored);
+                if (stored) cells[index] = seed;
+            },
+            650...989 => {
+                try testing.expectEqual(cells[index] != 0, try txn.remove(table, key));
+                cells[index] = 0;
+            },
+            990...997 => {
+                const end = @min(key_count - 1, index + self.below(30));
+                var expected: u64 = 0;
+                for (cells[index..end]) |*cell| {
+                    expected += @intFromBool(cell.* != 0);
+                    cell.* = 0;
+                }
+                const count = try txn.removeRange(table, key, self.keys[end]);
+                try testing.expectEqual(expected, count);
+            },
+            else => if (self.below(20) == 0) {
+                _ = try txn.clear(table);
+                @memset(cells, 0);
+            },
+        }
+    }
+
+    fn compare(self: *Test, pages: Pages, tree: page_format.Tree, cells: *const [key_count]u32) !void {
+        var cursor: Cursor = .init(pages, tree);
+        var found = try cursor.first();
+        var buffer: [65536]u8 = undefined;
+        var entries: u64 = 0;
+        for (cells, 0..) |seed, index| {
+            if (seed == 0) continue;
+            try testing.expect(found);
+            try testing.expectEqualSlices(u8, self.keys[index], try cursor.key(&buffer));
+            const bytes = try search.valueBytes(pages, cursor.value());
+            try testing.expectEqualSlices(u8, self.valueOf(seed), bytes);
+            if (index % 16 == 0) {
+                const rank = try search.rank(pages, tree, self.keys[index]);
+                try testing.expectEqual(entries, rank);
+            }
+            entries += 1;
+            found = try cursor.next();
+        }
+        try testing.expect(!found);
+        try testing.expectEqual(entries, tree.entries);
+    }
+
+    fn hold(self: *Test) !void {
+        const env_index = self.below(process_count);
+        const env = self.envs[env_index];
+        const Readers = @import("../store/Readers.zig");
+        const slot = try Readers.take(&env.lock);
+        const found = Readers.pin(&env.lock, slot);
+        try env.pin(found.state.txnid);
+        Readers.give(&env.lock, slot);
+        const state = try self.allocator.create(State);
+        state.* = self.state;
+        try self.held.append(self.allocator, .{
+            .env_index = env_index,
+            .view = try env.viewOf(found.state),
+            .state = state,
+        });
+    }
+
+    fn letGo(self: *Test, index: usize) void {
+        const held = self.held.swapRemove(index);
+        self.envs[held.env_index].unpin(held.view.snapshot.txnid);
+        self.allocator.destroy(held.state);
+    }
+
+    fn compareHeld(self: *Test, index: usize) !void {
+        const held = &self.held.items[index];
+        try self.compare(held.view.pages(), held.view.main, &held.state[0]);
+    }
+
+    fn reopen(self: *Test) !void {
+        for (0..self.held.items.len) |index| try self.compareHeld(index);
+        if (self.below(2) == 0) {
+            try self.closeAll();
+        } else {
+            // Both processes die: what was published must come back from the log.
+            while (self.held.items.len > 0) self.letGo(0);
+            for (self.envs) |env| {
+                self.world.kill(env.os);
+                attach.close(env) catch {}; // a dead process closes nothing; only its memory goes
+            }
+        }
+        try self.openAll();
+        try self.checkStore();
+    }
+
+    fn checkStore(self: *Test) !void {
+        const env = self.envs[0];
+        var report = try check.checkAll(env);
+        defer report.deinit();
+        if (!report.isOk()) std.debug.print("check: {s}\n", .{report.first});
+        try testing.expect(report.is_exact);
+        try testing.expect(report.isOk());
+        const view = try env.viewOf(env.lock.published());
+        try self.compare(view.pages(), view.main, &self.state[0]);
+    }
+
+    fn run(self: *Test) !void {
+        try self.makeKeys();
+        defer for (self.keys) |key| self.allocator.free(key);
+        try self.openAll();
+        var next_reopen: u64 = 5000;
+        while (self.operations < self.options.operations) {
+            try self.transaction();
+            if (self.below(20) == 0 and self.held.items.len < 6) try self.hold();
+            if (self.held.items.len > 0 and self.below(60) == 0) {
+                const index = self.below(self.held.items.len);
+                try self.compareHeld(index);
+                self.letGo(index);
+            }
+            const env = self.envs[self.below(process_count)];
+            const is_wanted = checkpoint.isWanted(env, env.lock.published());
+            if (is_wanted or self.below(200) == 0) try checkpoint.runAll(env);
+            if (self.operations < next_reopen) continue;
+            next_reopen = self.operations + 5000 + self.below(20000);
+            try self.reopen();
+        }
+        try self.closeAll();
+        self.held.deinit(self.allocator);
+    }
+};
+
+fn runModel(options: Options) !void {
+    const allocator = std.heap.c_allocator;
+    const self = try allocator.create(Test);
+    defer allocator.destroy(self);
+    self.* = .{
+        .allocator = allocator,
+        .options = options,
+        .random = .init(options.seed),
+        .world = try simulated.World.create(allocator, .{ .seed = options.seed }),
+        .value_buffer = try allocator.alloc(u8, 3 * options.page_size),
+    };
+    defer self.world.destroy();
+    defer allocator.free(self.value_buffer);
+    errdefer std.debug.print("model: page size {d}, seed {d}, operation {d}\n", .{
+        options.page_size, options.seed, self.operations,
+    });
+    try self.run();
+}
+
+/// Of each page size; a tenth in Debug.
+const operations_each: u64 = if (builtin.mode == .Debug) 25_000 else 250_000;
+
+test "store equals an ordered map: 512-byte pages" {
+    try runModel(.{ .seed = 1, .page_size = 512, .operations = operations_each });
+}
+
+test "store equals an ordered map: 1 KiB pages" {
+    try runModel(.{ .seed = 2, .page_size = 1024, .operations = operations_each });
+}
+
+test "store equals an ordered map: 4 KiB pages" {
+    try runModel(.{ .seed = 3, .page_size = 4096, .operations = operations_each });
+}
+
+test "store equals an ordered map: 64 KiB pages" {
+    try runModel(.{ .seed = 4, .page_size = 65536, .operations = operations_each });
+}
