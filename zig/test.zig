@@ -64,6 +64,7 @@ comptime {
     _ = @import("abi/reflect.zig");
     _ = @import("abi/generate.zig");
     _ = @import("lib.zig");
+    _ = @import("tidy.zig");
 
     _ = @import("sim/tree_test.zig");
     if (is_simulated) {

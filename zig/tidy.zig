@@ -90,10 +90,12 @@ const zig_order = [_][]const u8{
     "sim/Workload",
     "sim/PowerCuts",
     "sim/tree_test",
+    "sim/store_test",
     "sim/crash_test",
 
     "lib",
     "abi",
+    "tidy",
     "test",
 };
 
@@ -130,6 +132,14 @@ const typescript_order = [_][]const u8{
     "src/scope.ts",
     "src/table_state.ts",
     "src/range.ts",
+    "src/many.ts",
+    "src/reader.ts",
+    "src/write.ts",
+    "src/write_many.ts",
+    "src/remove_range.ts",
+    "src/txn.ts",
+    "src/table.ts",
+    "src/store.ts",
     "src/mod.ts",
     "src/cli/",
 };
@@ -450,20 +460,24 @@ fn checkBlockLengths(tidy: *Tidy, path: []const u8, code: []const u8) void {
     var lines: Lines = .{ .text = code };
     while (lines.next()) |line| {
         if (!isFunctionStart(line.text)) continue;
-        const indent = indentOf(line.text);
-        var rest = lines;
-        while (rest.next()) |other| {
-            const trimmed = std.mem.trimStart(u8, other.text, " ");
-            if (trimmed.len == 0 or indentOf(other.text) != indent) continue;
-            if (trimmed[0] == ')' and std.mem.endsWith(u8, trimmed, "{")) continue;
-            if (trimmed[0] != '}') break;
-            const count = other.number - line.number + 1;
-            if (count > function_lines_max) {
-                tidy.offend(path, line.number, "the function has {d} lines", .{count});
-            }
-            break;
+        const count = blockLines(lines, line) orelse continue;
+        if (count > function_lines_max) {
+            tidy.offend(path, line.number, "the function has {d} lines", .{count});
         }
     }
+}
+
+/// The lines of the block that `first` begins, if it is one; `after` stands behind it.
+fn blockLines(after: Lines, first: Lines.Line) ?usize {
+    const indent = indentOf(first.text);
+    var lines = after;
+    while (lines.next()) |line| {
+        const text = std.mem.trimStart(u8, line.text, " ");
+        if (text.len == 0 or indentOf(line.text) != indent) continue;
+        if (text[0] == ')' and std.mem.endsWith(u8, text, "{")) continue;
+        return if (text[0] == '}') line.number - first.number + 1 else null;
+    }
+    return null;
 }
 
 const Lines = struct {
@@ -549,4 +563,60 @@ fn placeOfTypescript(path: []const u8) ?usize {
         if (std.mem.eql(u8, entry, path)) return place;
     }
     return null;
+}
+
+test "tidy finds names outside comments only" {
+    const gpa = std.testing.allocator;
+    const code = try withoutComments(gpa,
+        \\/* Deno */ const a = "// Bun"; // Deno
+        \\const Dentist = `bun: ${a}`;
+    );
+    defer gpa.free(code);
+    try std.testing.expect(!hasWord(code, "Deno"));
+    try std.testing.expect(hasWord(code, "Bun"));
+    try std.testing.expect(!hasWord(code, "Dent"));
+}
+
+test "tidy measures functions by their indentation" {
+    const code =
+        \\class Store {
+        \\  async *rows<T>(
+        \\    first: number,
+        \\  ): T {
+        \\    if (first) {
+        \\      return 1;
+        \\    }
+        \\  }
+        \\  size = 3;
+        \\}
+        \\
+    ;
+    var lines: Lines = .{ .text = code };
+    _ = lines.next();
+    const line = lines.next().?;
+    try std.testing.expect(isFunctionStart(line.text));
+    try std.testing.expectEqual(7, blockLines(lines, line).?);
+}
+
+test "tidy tells functions from other blocks" {
+    for ([_][]const u8{
+        "export function open(path: string): Store {",
+        "  async close(): Promise<void> {",
+        "  get size(): number {",
+        "  #grow(by: number) {",
+        "  [Symbol.dispose](): void {",
+        "  const run = (a: number) => {",
+        "export async function load(",
+    }) |line| try std.testing.expect(isFunctionStart(line));
+    for ([_][]const u8{
+        "  if (a) {",       "} else if (b) {",    "  for (const a of b) {",
+        "class Store {",    "  return call(",     "  const value = compute(",
+        "  call.commit(",   "const options = {",  "  switch (kind) {",
+        "interface Rows {", "  throw new Error(", "  } catch (error) {",
+    }) |line| try std.testing.expect(!isFunctionStart(line));
+}
+
+test "tidy reads what a line imports" {
+    try std.testing.expectEqualStrings("./a.ts", importedName("} from \"./a.ts\";").?);
+    try std.testing.expectEqual(null, importedName("import fs from \"node:fs\";"));
 }

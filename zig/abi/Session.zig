@@ -19,6 +19,7 @@ const tables = @import("../txn/tables.zig");
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
+const Check = @import("../txn/check.zig").Check;
 const handles = @import("handles.zig");
 const Range = @import("Range.zig");
 const limits = @import("sizes.zig");
@@ -46,6 +47,9 @@ pub const Named = struct {
     txn_index: ?u32 = null,
 };
 
+/// A check under way, and how many of its findings have been told.
+pub const Checking = struct { check: *Check, told: usize = 0 };
+
 pub const Held = struct { view: Env.View };
 
 /// What a scope handle stands for.
@@ -66,6 +70,7 @@ view: Env.View = undefined,
 named: std.ArrayList(Named) = .empty,
 scopes: handles.Table(Scope) = .{},
 ranges: handles.Table(*Range) = .{},
+checks: handles.Table(*Checking) = .{},
 txn: ?Txn = null,
 txn_handle: u32 = 0,
 txn_is_batch: bool = false,
@@ -94,6 +99,8 @@ pub fn deinit(self: *Session) void {
     self.ranges.deinit(self.allocator);
     for (self.scopes.places.items) |place| if (place.item) |scope| self.endScope(scope);
     self.scopes.deinit(self.allocator);
+    for (self.checks.places.items) |place| if (place.item) |item| self.endCheck(item);
+    self.checks.deinit(self.allocator);
     for (self.named.items) |named| if (named.name) |name| self.allocator.free(name);
     self.named.deinit(self.allocator);
     self.unpin();
@@ -109,6 +116,11 @@ fn endScope(self: *Session, scope: Scope) void {
             self.allocator.destroy(held);
         },
     }
+}
+
+pub fn endCheck(self: *Session, checking: *Checking) void {
+    checking.check.deinit();
+    self.allocator.destroy(checking);
 }
 
 pub fn words(self: *Session) *[limits.word_count]f64 {

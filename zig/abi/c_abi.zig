@@ -640,19 +640,17 @@ pub fn readers(session: u32) callconv(.c) i32 {
 /// Thread: the session's own.
 /// Returns: a check. Codes: closed, corrupt, readers_full, out_of_memory.
 pub fn check_begin(session: u32) callconv(.c) i32 {
-    _ = session;
-    return Code.closed.result();
+    return run(session, upkeep.checkBegin, .{});
 }
 
 /// Walks on, over about `page_budget` pages.
-/// Memory: words: 0 pages done, 1 pages in all, 2 pages found, 3 entries, 4 errors so far. Errors
-/// of this step in the data area until the next call: [u32 page][u32 table size or 0xffffffff][u32
-/// message size][table][message].
+/// Memory: words: 0 pages done, 1 pages in all, 2 pages found, 3 entries, 4 errors so far, 5 errors
+/// of this step, which lie in the data area until the next call, each: [u32 page][u32 table size or
+/// 0xffffffff][u32 message size][table][message].
 /// Thread: the session's own.
 /// Returns: 1 when finished, else 0. Codes: closed, txn_ended, io, out_of_memory.
 pub fn check_step(session: u32, check: u32, page_budget: u32) callconv(.c) i32 {
-    _ = .{ session, check, page_budget };
-    return Code.closed.result();
+    return run(session, upkeep.checkStep, .{ check, page_budget });
 }
 
 /// Ends a walk, finished or not.
@@ -660,8 +658,7 @@ pub fn check_step(session: u32, check: u32, page_budget: u32) callconv(.c) i32 {
 /// Thread: the session's own.
 /// Returns: 0. Codes: closed, txn_ended.
 pub fn check_end(session: u32, check: u32) callconv(.c) i32 {
-    _ = .{ session, check };
-    return Code.closed.result();
+    return run(session, upkeep.checkEnd, .{check});
 }
 
 /// Begins a copy of the newest state into a new file at `path`.

@@ -8,6 +8,7 @@ const Env = @import("../txn/Env.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
 const Lock = @import("../store/Lock.zig");
 const Log = @import("../store/Log.zig");
+const Check = @import("../txn/check.zig").Check;
 const Session = @import("Session.zig");
 const read = @import("read.zig");
 
@@ -132,5 +133,59 @@ pub fn stats(session: *Session, scope: u32) Error!i32 {
     session.setWord(12, env.lock.shared.checkpoint_txnid.load(.acquire));
     session.setWord(13, env.lock.shared.flushed.load(.acquire));
     session.setWord(14, state.table_count);
+    return 0;
+}
+
+pub fn checkBegin(session: *Session) Error!i32 {
+    const checking = try session.allocator.create(Session.Checking);
+    errdefer session.allocator.destroy(checking);
+    checking.* = .{ .check = try .create(session.env, .{}) };
+    errdefer checking.check.deinit();
+    const handle = try session.checks.add(session.allocator, checking);
+    session.setWord(0, checking.check.progress().total);
+    return @intCast(handle);
+}
+
+/// A finding in the data area: page, sizes of name and message, then both.
+const finding_header_size = 12;
+const no_table: u32 = 0xffff_ffff;
+
+pub fn checkStep(session: *Session, handle: u32, page_budget: u32) Error!i32 {
+    const checking = session.checks.get(handle) orelse return error.TxnEnded;
+    const is_finished = try checking.check.step(page_budget);
+    const progress = checking.check.progress();
+    for ([_]u64{
+        progress.done, progress.total, progress.pages, progress.entries, progress.errors,
+    }, 0..) |number, index| session.setWord(index, number);
+    const has_more = tellFindings(session, checking);
+    return @intFromBool(is_finished and !has_more);
+}
+
+/// True: some did not fit, and come with the next step.
+fn tellFindings(session: *Session, checking: *Session.Checking) bool {
+    const room = session.data();
+    var used: usize = 0;
+    var count: u32 = 0;
+    const findings = checking.check.findings();
+    defer session.setWord(5, count);
+    while (checking.told < findings.len) : (checking.told += 1) {
+        const finding = findings[checking.told];
+        const name = finding.table orelse "";
+        const size = finding_header_size + name.len + finding.message.len;
+        if (room.len - used < size) return true;
+        const name_size = if (finding.table == null) no_table else @as(u32, @intCast(name.len));
+        const numbers = [3]u32{ finding.pgno, name_size, @intCast(finding.message.len) };
+        @memcpy(room[used..][0..finding_header_size], std.mem.asBytes(&numbers));
+        @memcpy(room[used + finding_header_size ..][0..name.len], name);
+        @memcpy(room[used + finding_header_size + name.len ..][0..finding.message.len], finding.message);
+        used += size;
+        count += 1;
+    }
+    return false;
+}
+
+pub fn checkEnd(session: *Session, handle: u32) Error!i32 {
+    const checking = session.checks.remove(handle) orelse return error.TxnEnded;
+    session.endCheck(checking);
     return 0;
 }

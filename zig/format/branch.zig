@@ -58,10 +58,26 @@ pub fn setChild(bytes: []align(8) u8, slot: u32, to: Child) void {
 }
 
 /// `delta` entries came into the subtree at `slot`; `has_runs` if one of them has a run.
-pub fn addEntries(bytes: []align(8) u8, slot: u32, delta: i64, has_runs: bool) void {
+pub fn addEntries(
+    bytes: []align(8) u8,
+    slot: u32,
+    delta: i64,
+    has_runs: bool,
+) error{Corrupt}!void {
     const at = entryOf(bytes, slot);
-    at.entries +%= @bitCast(delta);
+    const entries = try entriesAfter(at.entries, delta);
+    // What is left without entries is taken out of the page, not counted down to nothing.
+    if (entries == 0) return error.Corrupt;
+    at.entries = entries;
     if (has_runs) at.flags |= page.flag_runs;
+}
+
+/// A count of a file that may be damaged, changed by `delta`.
+pub fn entriesAfter(entries: u64, delta: i64) error{Corrupt}!u64 {
+    if (entries > page.entries_max) return error.Corrupt;
+    const after = @as(i64, @intCast(entries)) +| delta;
+    if (after < 0 or after > page.entries_max) return error.Corrupt;
+    return @intCast(after);
 }
 
 /// The bytes of an entry without its separator.
@@ -83,7 +99,7 @@ pub fn entriesIn(bytes: []align(8) const u8, from: u32, to: u32) u64 {
     assert(from <= to);
     assert(to <= page.count(bytes));
     var sum: u64 = 0;
-    for (from..to) |slot| sum +%= page.branchEntry(bytes, @intCast(slot)).entries;
+    for (from..to) |slot| sum += page.branchEntry(bytes, @intCast(slot)).entries;
     return sum;
 }
 

@@ -44,8 +44,8 @@ fn restOf(bytes: []align(8) const u8, index: u32) []const u8 {
     const tail_size: u32 = if (slot.flags & page.flag_tail != 0) @sizeOf(page.TailBytes) else 0;
     const is_inline = slot.value_kind == @intFromEnum(page.ValueKind.@"inline");
     const size: u32 = if (is_inline) slot.value_size else @sizeOf(page.RunBytes);
-    const offset = page.slots(bytes)[index] + @sizeOf(page.LeafEntry) + slot.local_size + tail_size;
-    return bytes[offset..][0..size];
+    const start = @as(u32, page.slots(bytes)[index]) + @sizeOf(page.LeafEntry);
+    return bytes[start + slot.local_size + tail_size ..][0..size];
 }
 
 /// Whether key or value of the entry continue in a run.

@@ -369,13 +369,14 @@ fn walk(bytes: []align(8) const u8, is_frame: bool) error{Corrupt}!void {
     if (slots_end + h.heap_size > page_size) return error.Corrupt;
     if (h.dead_size > h.heap_size) return error.Corrupt;
     const heap_start = page_size - h.heap_size;
+    const entry_size_max = config.entrySizeMax(page_size) - config.slot_cost - h.prefix_size;
     var living: u64 = 0;
     for (0..h.count) |index| {
         const offset = slots(bytes)[index];
         if (offset < heap_start) return error.Corrupt;
         if (offset + entryHeaderSize(kind(bytes)) > page_size) return error.Corrupt;
         const size = entrySize(bytes, @intCast(index));
-        if (size > page_size - offset) return error.Corrupt;
+        if (size > page_size - offset or size > entry_size_max) return error.Corrupt;
         if (is_leaf) {
             try walkLeafEntry(bytes, @intCast(index));
         } else {

@@ -37,6 +37,7 @@ pub fn descend(self: *Path, pages: Pages, tree: page.Tree, key: []const u8) keys
     const place = try keys.find(pages, bytes, 0, key);
     self.steps[tree.depth - 1] = .{ .ref = ref, .bytes = bytes, .index = place.index };
     self.found = place.found;
+    try self.checkCount(tree);
 }
 
 /// The way to the first entry.
@@ -48,6 +49,7 @@ pub fn descendFirst(self: *Path, pages: Pages, tree: page.Tree) keys.Error!void 
         step.* = .{ .ref = ref, .bytes = bytes, .index = 0 };
         if (level + 1 < tree.depth) ref = branch.child(bytes, 0).ref;
     }
+    try self.checkCount(tree);
 }
 
 /// The way to the place behind the last entry.
@@ -61,6 +63,17 @@ pub fn descendLast(self: *Path, pages: Pages, tree: page.Tree) keys.Error!void {
         step.index -= 1;
         ref = branch.child(bytes, step.index).ref;
     }
+    try self.checkCount(tree);
+}
+
+/// Nothing is changed on the word of a wrong count.
+fn checkCount(self: *const Path, tree: page.Tree) keys.Error!void {
+    const count = page.count(self.leaf().bytes);
+    const expected = if (self.depth == 1) tree.entries else blk: {
+        const parent = &self.steps[self.depth - 2];
+        break :blk branch.child(parent.bytes, parent.index).entries;
+    };
+    if (count != expected) return error.Corrupt;
 }
 
 fn start(self: *Path, tree: page.Tree) keys.Error!void {
@@ -102,9 +115,9 @@ pub fn writable(self: *const Path, level: usize) []align(8) u8 {
 }
 
 /// `delta` entries came in below the page of `level`: counts of the touched pages above it.
-pub fn addEntries(self: *Path, level: usize, delta: i64, has_runs: bool) void {
-    for (self.steps[0..level], 0..) |step, index| {
-        branch.addEntries(self.writable(index), step.index, delta, has_runs);
+pub fn addEntries(self: *Path, level: usize, delta: i64, has_runs: bool) keys.Error!void {
+    for (self.steps[0..level], 0..) |*step, index| {
+        try branch.addEntries(self.writable(index), step.index, delta, has_runs);
     }
 }
 

@@ -69,8 +69,10 @@ pub fn apply(
         try dropKeys(dirty, path.steps[level].bytes, change);
         try changeInPlace(dirty, tree, path, level, change, effect);
     }
-    tree.entries +%= @bitCast(effect.delta);
+    tree.entries = try branch.entriesAfter(tree.entries, effect.delta);
     tree.has_runs = tree.has_runs or effect.has_runs;
+    // Of a file whose counts do not agree.
+    if ((tree.depth == 0) != (tree.entries == 0)) return error.Corrupt;
 }
 
 /// Used bytes of the page after the change, with the prefix it has; above every page size when a
@@ -101,8 +103,8 @@ fn isLow(path: *const Path, level: usize, change: Change, size: u32) bool {
     if (count == 0) return true;
     if (level == 0) return false;
     if (count < 2 and page.kind(bytes) == .branch) return true;
-    // A page that only grows is not low by this change.
-    if (change.removed <= change.added.len) return false;
+    // A page that grows is not low by this change.
+    if (change.removed < change.added.len) return false;
     return size - page.headsOffset(bytes) < bytes.len / 4;
 }
 
@@ -130,7 +132,7 @@ fn changeInPlace(
     effect: Effect,
 ) Error!void {
     try path.touch(dirty, tree, level);
-    path.addEntries(level, effect.delta, effect.has_runs);
+    try path.addEntries(level, effect.delta, effect.has_runs);
     try edit(path.writable(level), change);
     if (level == 0) try collapse(dirty, tree);
 }
@@ -307,9 +309,9 @@ fn reshapeUp(
 /// What is left of the old root becomes the tree.
 fn plant(dirty: *DirtyPages, tree: *page.Tree, items: []const Item) Error!void {
     if (items.len == 0) {
-        const counted = tree.entries;
-        tree.* = page.Tree.empty;
-        tree.entries = counted;
+        tree.ref = page.Tree.empty.ref;
+        tree.depth = 0;
+        tree.has_runs = false;
         return;
     }
     if (items.len == 1) {

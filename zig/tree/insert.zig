@@ -77,7 +77,7 @@ pub fn put(
 
 /// The first entry of a tree.
 fn plant(dirty: *DirtyPages, tree: *page.Tree, key: []const u8, value: []const u8) Error!Outcome {
-    assert(tree.entries == 0);
+    if (tree.entries > 0) return error.Corrupt;
     const root = try dirty.create();
     var entry: Entry = undefined;
     try entry.init(dirty, root.bytes.len, key, value, "");
@@ -105,7 +105,6 @@ fn replace(
         leaf.overwrite(path.writable(path.depth - 1), at, value);
         return;
     }
-    // A frame that a savepoint still needs may move when it is touched, but its bytes stay.
     const tail = page.tailBytes(path.leaf().bytes, at);
     var entry: Entry = undefined;
     try entry.init(dirty, path.leaf().bytes.len, key, value, tail);
