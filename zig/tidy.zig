@@ -139,7 +139,10 @@ const typescript_order = [_][]const u8{
     "src/remove_range.ts",
     "src/txn.ts",
     "src/table.ts",
+    "src/maintenance.ts",
+    "src/closing.ts",
     "src/store.ts",
+    "src/raw.ts",
     "src/mod.ts",
     "src/cli/",
 };

@@ -164,7 +164,7 @@ fn repin(self: *Session) Error!*const Env.View {
     const env = self.env;
     try env.checkFork();
     const slot = self.slot orelse {
-        self.view = try env.viewOf(env.publishedState());
+        self.view = try env.viewOf(try env.publishedState());
         return &self.view;
     };
     const found = Readers.pin(&env.lock, slot);

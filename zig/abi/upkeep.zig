@@ -16,7 +16,7 @@ const Error = Session.Error;
 
 pub fn status(session: *Session) Error!i32 {
     const env = session.env;
-    const state = env.publishedState();
+    const state = try env.publishedState();
     const shared = env.lock.shared;
     session.setWord(0, state.txnid);
     session.setWord(1, shared.flushed.load(.acquire));
@@ -119,7 +119,7 @@ pub fn checkpointFlushed(session: *Session, is_flushed: u32) Error!i32 {
 pub fn stats(session: *Session, scope: u32) Error!i32 {
     _ = try read.tableStats(session, scope, 0);
     const env = session.env;
-    const state = env.publishedState();
+    const state = try env.publishedState();
     const file = try env.os.stat(env.file.fd);
     const log_size = if (env.slotless != null) 0 else (try env.os.stat(env.log.fd)).size;
     const pages = env.freePages();

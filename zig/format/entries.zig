@@ -204,19 +204,16 @@ pub const Sequence = struct {
     }
 
     fn raw(self: *const Sequence, index: u32) Item {
+        assert(index < self.count);
         var rest = index;
-        for (self.parts[0..self.part_count]) |*part| switch (part.*) {
-            .range => |*range| {
-                const size = range.to - range.from;
-                if (rest < size) return itemOf(range.bytes, range.from + rest);
-                rest -= size;
-            },
-            .item => |*item| {
-                if (rest == 0) return item.*;
-                rest -= 1;
-            },
+        var place: usize = 0;
+        while (rest >= sizeOf(&self.parts[place])) : (place += 1) {
+            rest -= sizeOf(&self.parts[place]);
+        }
+        return switch (self.parts[place]) {
+            .range => |*range| itemOf(range.bytes, range.from + rest),
+            .item => |*item| item.*,
         };
-        unreachable;
     }
 
     /// Whether keys ascend where parts meet. Inside a page they do (`page.validate`), but pages

@@ -24,6 +24,7 @@ pub const sector_size = 512;
 pub const block_size = 4096;
 /// The largest file; addresses only, no memory.
 pub const file_size_max = 256 << 20;
+pub const block_count_max = file_size_max / block_size;
 
 const Disk = @This();
 
@@ -66,7 +67,7 @@ pub const Inode = struct {
     size: u64 = 0,
     durable: std.ArrayList(u8) = .empty,
     /// One bit for each block that has storage.
-    blocks: std.bit_set.ArrayBitSet(u64, file_size_max / block_size),
+    blocks: std.DynamicBitSetUnmanaged,
     mode: u16 = 0o600,
     is_mapped_for_writing: bool = false,
     /// A failed flush has forgotten changes that are still to be read.
@@ -126,6 +127,7 @@ pub fn deinit(self: *Disk) void {
         _ = linux.munmap(inode.live.ptr, inode.live.len);
         _ = linux.close(inode.descriptor);
         inode.durable.deinit(self.allocator);
+        inode.blocks.deinit(self.allocator);
         self.allocator.destroy(inode);
     }
     self.inodes.deinit(self.allocator);
@@ -195,13 +197,15 @@ pub fn takeInode(self: *Disk) Error!u32 {
     if (index == self.inodes.items.len) {
         const inode = try self.allocator.create(Inode);
         errdefer self.allocator.destroy(inode);
-        try openMemoryFile(inode);
+        var blocks: std.DynamicBitSetUnmanaged = try .initEmpty(self.allocator, block_count_max);
+        errdefer blocks.deinit(self.allocator);
+        try openMemoryFile(inode, blocks);
         errdefer _ = linux.close(inode.descriptor);
         try self.inodes.append(self.allocator, inode);
     }
     const inode = self.inodes.items[index];
     inode.durable.clearRetainingCapacity();
-    inode.blocks = .initEmpty();
+    inode.blocks.unsetAll();
     inode.mode = 0o600;
     inode.is_mapped_for_writing = false;
     inode.has_lost = false;
@@ -209,7 +213,7 @@ pub fn takeInode(self: *Disk) Error!u32 {
     return index;
 }
 
-fn openMemoryFile(inode: *Inode) Error!void {
+fn openMemoryFile(inode: *Inode, blocks: std.DynamicBitSetUnmanaged) Error!void {
     const created = linux.memfd_create("zeolite", linux.MFD.CLOEXEC);
     if (linux.errno(created) != .SUCCESS) return error.TooManyFiles;
     const descriptor: i32 = @intCast(created);
@@ -222,7 +226,7 @@ fn openMemoryFile(inode: *Inode) Error!void {
     inode.* = .{
         .descriptor = descriptor,
         .live = live[0..file_size_max],
-        .blocks = .initEmpty(),
+        .blocks = blocks,
     };
 }
 
@@ -295,10 +299,9 @@ pub fn write(self: *Disk, index: u32, bytes: []const u8, offset: u64) Error!void
     try self.giveBlocks(inode, offset, end);
     if (end > inode.size) try self.setSize(index, end);
     // Bytes that are there already leave nothing new behind, unless a flush has lost them.
-    const first = std.mem.indexOfDiff(u8, inode.live[offset..end], bytes);
-    if (!inode.has_lost and first == null) return;
+    if (!inode.has_lost and std.mem.eql(u8, inode.live[offset..end], bytes)) return;
     @memcpy(inode.live[offset..end], bytes);
-    try self.addWrite(index, if (inode.has_lost) offset else offset + first.?, end);
+    try self.addWrite(index, offset, end);
 }
 
 /// Records the sectors of a part as they are now.

@@ -231,8 +231,9 @@ fn loadInode(
     @memcpy(to.live[0..size], to.durable.items);
     to.mode = from.mode;
     const end = std.math.divCeil(u64, size, Disk.block_size) catch unreachable;
-    to.blocks = from.blocks;
-    to.blocks.setRangeValue(.{ .start = end, .end = Disk.file_size_max / Disk.block_size }, false);
+    to.blocks.unsetAll();
+    to.blocks.setUnion(from.blocks);
+    to.blocks.setRangeValue(.{ .start = end, .end = Disk.block_count_max }, false);
 }
 
 /// The position behind the last change of size that survives.

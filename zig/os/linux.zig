@@ -273,6 +273,16 @@ pub const Os = struct {
         assert(mapped.ptr == range.ptr);
     }
 
+    /// Puts zeroed memory of this process alone, readable and writable, over a part of a reserved
+    /// range.
+    pub fn mapMemory(_: Os, range: Range) Error!void {
+        const flags: linux.MAP =
+            .{ .TYPE = .PRIVATE, .ANONYMOUS = true, .NORESERVE = true, .FIXED = true };
+        const access: linux.PROT = .{ .READ = true, .WRITE = true };
+        const mapped = try map(range.ptr, range.len, access, flags, -1, 0);
+        assert(mapped.ptr == range.ptr);
+    }
+
     /// Maps the start of the file for reading and writing, shared with every process.
     pub fn mapShared(_: Os, fd: Fd, size: usize) Error!Range {
         const access: linux.PROT = .{ .READ = true, .WRITE = true };

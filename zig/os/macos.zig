@@ -295,6 +295,14 @@ pub const Os = struct {
         assert(mapped.ptr == range.ptr);
     }
 
+    /// Puts zeroed memory of this process alone, readable and writable, over a part of a reserved
+    /// range.
+    pub fn mapMemory(_: Os, range: Range) Error!void {
+        const flags = map_private | map_anonymous | map_no_reserve | map_fixed;
+        const mapped = try map(range.ptr, range.len, access_read | access_write, flags, -1, 0);
+        assert(mapped.ptr == range.ptr);
+    }
+
     /// Maps the start of the file for reading and writing, shared with every process.
     pub fn mapShared(_: Os, fd: Fd, size: usize) Error!Range {
         return map(null, size, access_read | access_write, map_shared, fd, 0);

@@ -633,6 +633,17 @@ pub const Os = struct {
         return false;
     }
 
+    /// Puts zeroed memory of this process alone, readable and writable, over a part of a reserved
+    /// range.
+    pub fn mapMemory(self: Os, range: Range) Error!void {
+        try self.enter(.reserve);
+        const flags: linux.MAP =
+            .{ .TYPE = .PRIVATE, .ANONYMOUS = true, .NORESERVE = true, .FIXED = true };
+        const access: linux.PROT = .{ .READ = true, .WRITE = true };
+        const result = linux.mmap(range.ptr, range.len, access, flags, -1, 0);
+        if (linux.errno(result) != .SUCCESS) return error.OutOfMemory;
+    }
+
     pub fn mapShared(self: Os, fd: Fd, size: usize) Error!Range {
         try self.enter(.map_shared);
         const description = self.descriptionOf(fd);

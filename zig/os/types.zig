@@ -74,13 +74,14 @@ pub const Advice = enum { normal, random };
 
 /// Every method an Os must have.
 const interface = [_][]const u8{
-    "open",     "openDirectory",  "close",         "stat",      "statPath",
-    "realPath", "pread",          "pwrite",        "pwritev",   "allocate",
-    "punch",    "truncate",       "flush",         "rename",    "renameNoReplace",
-    "unlink",   "flushDirectory", "lock",          "unlock",    "isLocked",
-    "reserve",  "mapFile",        "mapShared",     "unmap",     "advise",
-    "now",      "wallClock",      "random",        "pid",       "threadId",
-    "wait",     "wake",           "isThreadAlive", "forkGuard", "isReadOnlyMount",
+    "open",            "openDirectory",  "close",     "stat",          "statPath",
+    "realPath",        "pread",          "pwrite",    "pwritev",       "allocate",
+    "punch",           "truncate",       "flush",     "rename",        "renameNoReplace",
+    "unlink",          "flushDirectory", "lock",      "unlock",        "isLocked",
+    "reserve",         "mapFile",        "mapMemory", "mapShared",     "unmap",
+    "advise",          "now",            "wallClock", "random",        "pid",
+    "threadId",        "wait",           "wake",      "isThreadAlive", "forkGuard",
+    "isReadOnlyMount",
 };
 
 /// Stops the compilation when `Os` lacks a method that the others have.

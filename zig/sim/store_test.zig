@@ -308,3 +308,37 @@ test "store equals an ordered map: 4 KiB pages" {
 test "store equals an ordered map: 64 KiB pages" {
     try runModel(.{ .seed = 4, .page_size = 65536, .operations = operations_each });
 }
+
+test "a reader without write access replays the log of a killed process into its own memory" {
+    const allocator = std.heap.c_allocator;
+    const world = try simulated.World.create(allocator, .{});
+    defer world.destroy();
+    const writer = try world.startProcess();
+    const env = try attach.open(allocator, writer, path, .{});
+    const commit_count = 1000;
+    for (0..commit_count) |index| {
+        var txn = try Txn.begin(env, 0);
+        var key: [8]u8 = undefined;
+        std.mem.writeInt(u64, &key, index, .big);
+        try testing.expect(try txn.put(0, &key, "value", .upsert));
+        _ = try txn.commit();
+    }
+    world.kill(writer);
+    try testing.expectError(error.Killed, attach.close(env));
+    const reader = try attach.openReadOnly(allocator, try world.startProcess(), path, .{});
+    const view = try reader.viewOf(try reader.publishedState());
+    try testing.expectEqual(commit_count, view.main.entries);
+    try testing.expectEqual(commit_count, reader.lock.shared.recovered);
+    var cursor: Cursor = .init(view.pages(), view.main);
+    var found = try cursor.first();
+    while (found) : (found = try cursor.next()) {
+        const bytes = try search.valueBytes(view.pages(), cursor.value());
+        try testing.expectEqualStrings("value", bytes);
+    }
+    // Somebody attaches: what is committed from now on the reader could not see.
+    const other = try attach.open(allocator, try world.startProcess(), path, .{});
+    try testing.expectError(error.Busy, reader.publishedState());
+    try testing.expectEqual(commit_count, other.lock.shared.recovered);
+    try attach.close(other);
+    try attach.close(reader);
+}

@@ -10,6 +10,7 @@ const page = @import("../format/page.zig");
 const leaf = @import("../format/leaf.zig");
 const branch = @import("../format/branch.zig");
 const overflow = @import("../format/overflow.zig");
+const entries = @import("../format/entries.zig");
 const keys = @import("../tree/keys.zig");
 const search = @import("../tree/search.zig");
 const insert = @import("../tree/insert.zig");
@@ -57,7 +58,9 @@ const Walk = struct {
         try testing.expectEqual(child.entries, branch.entriesIn(bytes, 0, count));
         if (branch.anyRuns(bytes)) try testing.expect(child.has_runs);
         var buffers: [2][]u8 = undefined;
-        for (&buffers) |*buffer| buffer.* = try testing.allocator.alloc(u8, config.key_size_max_any);
+        for (&buffers) |*buffer| {
+            buffer.* = try testing.allocator.alloc(u8, config.key_size_max_any);
+        }
         defer for (buffers) |buffer| testing.allocator.free(buffer);
         var inner: Bounds = .{ .low = bounds.low, .high = null };
         for (0..count) |index| {
@@ -254,7 +257,8 @@ const Model = struct {
         const a = self.random.uintAtMost(u32, count);
         const width = count / (@as(u32, 1) << self.random.uintAtMost(u5, 9));
         const b = @min(count, a + self.random.uintAtMost(u32, width + 1));
-        const start: ?[]const u8 = if (a == 0 and self.random.boolean()) null else if (a < count) self.all[a] else return;
+        if (a == count) return;
+        const start = if (a == 0 and self.random.boolean()) null else self.all[a];
         const end: ?[]const u8 = if (b == count) null else self.all[b];
         const removed =
             try remove_range.removeRange(&self.store.dirty, &self.tree, start, end);
@@ -435,4 +439,346 @@ test "model: all shapes at all page sizes" {
     try runModel(36, 1024, .mixed, 500, 6);
     try runModel(37, 4096, .mixed, 800, 4);
     try runModel(38, 65536, .mixed, 1000, 2);
+}
+
+/// Everything that distinguishes one tree from another with the same entries.
+fn fingerprint(pages: Pages, tree: page.Tree) !u64 {
+    var hasher = std.hash.Wyhash.init(tree.depth);
+    var refs: std.ArrayList(page.Ref) = .empty;
+    defer refs.deinit(testing.allocator);
+    if (tree.depth > 0) try refs.append(testing.allocator, tree.ref);
+    var next: usize = 0;
+    while (next < refs.items.len) : (next += 1) {
+        const bytes = try pages.page(refs.items[next]);
+        const shape = [_]u32{ page.count(bytes), page.usedSize(bytes), page.gapSize(bytes) };
+        hasher.update(std.mem.asBytes(&shape));
+        hasher.update(page.prefix(bytes));
+        for (0..page.count(bytes)) |index| {
+            hasher.update(page.local(bytes, @intCast(index)));
+            hasher.update(try keys.tailOf(pages, bytes, @intCast(index)));
+            if (page.kind(bytes) == .leaf) continue;
+            try refs.append(testing.allocator, branch.child(bytes, @intCast(index)).ref);
+        }
+    }
+    return hasher.final();
+}
+
+/// The next order of `items`, or false after the last.
+fn nextOrder(items: []u8) bool {
+    if (items.len < 2) return false;
+    var at = items.len - 1;
+    while (at > 0 and items[at - 1] >= items[at]) at -= 1;
+    if (at == 0) return false;
+    var other = items.len - 1;
+    while (items[other] <= items[at - 1]) other -= 1;
+    std.mem.swap(u8, &items[at - 1], &items[other]);
+    std.mem.reverse(u8, items[at..]);
+    return true;
+}
+
+const orders_key_count = 6;
+
+/// Inserts in every order; from each tree that comes of it removes in every order.
+fn runOrders(count: usize, key_of: *const fn (buffer: []u8, id: u8) []u8, value: []const u8) !void {
+    const store = try TestStore.create(testing.allocator, 512);
+    defer store.destroy();
+    var seen: std.AutoHashMapUnmanaged(u64, void) = .empty;
+    defer seen.deinit(testing.allocator);
+    const first: [orders_key_count]u8 = .{ 0, 1, 2, 3, 4, 5 };
+    var order = first;
+    var buffer: [256]u8 = undefined;
+    while (true) {
+        const level = try store.dirty.savepoint();
+        var tree = page.Tree.empty;
+        for (order[0..count]) |id| {
+            const key = key_of(&buffer, id);
+            const outcome = try insert.put(&store.dirty, &tree, key, value, .absent_only);
+            try testing.expectEqual(insert.Outcome.inserted, outcome);
+        }
+        _ = try checkTree(store, tree);
+        const found = try seen.getOrPut(testing.allocator, try fingerprint(store.pages(), tree));
+        if (!found.found_existing) try removeInAllOrders(store, tree, count, key_of);
+        store.dirty.rollback(level);
+        if (!nextOrder(order[0..count])) break;
+    }
+}
+
+fn removeInAllOrders(
+    store: *TestStore,
+    full: page.Tree,
+    count: usize,
+    key_of: *const fn (buffer: []u8, id: u8) []u8,
+) !void {
+    var order: [orders_key_count]u8 = .{ 0, 1, 2, 3, 4, 5 };
+    var buffer: [256]u8 = undefined;
+    while (true) {
+        const level = try store.dirty.savepoint();
+        var tree = full;
+        for (order[0..count], 1..) |id, removed| {
+            const key = key_of(&buffer, id);
+            try testing.expect(try delete.remove(&store.dirty, &tree, key));
+            try testing.expect(!try search.has(store.pages(), tree, key));
+            try testing.expectEqual(count - removed, tree.entries);
+            _ = try checkTree(store, tree);
+        }
+        try testing.expectEqual(@as(u8, 0), tree.depth);
+        store.dirty.rollback(level);
+        if (!nextOrder(order[0..count])) break;
+    }
+}
+
+fn shortKey(buffer: []u8, id: u8) []u8 {
+    buffer[0] = 'a' + id;
+    return buffer[0..1];
+}
+
+/// Half of the page, and different only in the tail.
+fn tailKey(buffer: []u8, id: u8) []u8 {
+    @memset(buffer[0..200], 'k');
+    buffer[199] = id;
+    return buffer[0..200];
+}
+
+/// Different at the end of what a page keeps, so that separators are as long as can be.
+fn localKey(buffer: []u8, id: u8) []u8 {
+    @memset(buffer[0..95], 'k');
+    buffer[94] = id;
+    buffer[id % 3] = 'a' + id;
+    return buffer[0..95];
+}
+
+test "all orders of up to six keys" {
+    for (1..orders_key_count + 1) |count| {
+        try runOrders(count, shortKey, "v" ** 200);
+        try runOrders(count, tailKey, "v" ** 30);
+        try runOrders(count, localKey, "v" ** 120);
+    }
+}
+
+test "savepoints: a rolled back tree is the tree it was" {
+    const store = try TestStore.create(testing.allocator, 512);
+    defer store.destroy();
+    var prng = std.Random.DefaultPrng.init(77);
+    var model = try Model.create(store, prng.random(), .mixed, 300);
+    defer model.destroy();
+    for (0..200) |_| try model.put();
+    const rows = try testing.allocator.dupe(?Model.Row, model.rows);
+    defer testing.allocator.free(rows);
+    for (0..30) |round| {
+        if (round % 7 == 0) try model.commit();
+        const tree = model.tree;
+        @memcpy(rows, model.rows);
+        const level = try store.dirty.savepoint();
+        for (0..50) |_| if (prng.random().boolean()) try model.put() else try model.remove();
+        try model.removeRange();
+        _ = try checkTree(store, model.tree);
+        if (prng.random().boolean()) {
+            store.dirty.rollback(level);
+            model.tree = tree;
+            @memcpy(model.rows, rows);
+        } else {
+            store.dirty.releaseSavepoint(level);
+        }
+        _ = try checkTree(store, model.tree);
+        try model.checkGets(20);
+    }
+    try model.checkAll();
+}
+
+/// A tree in the file whose pages are damaged one at a time, all checksums put right.
+const Damage = struct {
+    store: *TestStore,
+    tree: page.Tree,
+    random: std.Random,
+    page_size: u32,
+
+    /// Damages one page, and its ancestors as far as they hold checksums. Returns the tree.
+    fn strike(self: *Damage, kept: *[config.depth_max]Kept, kept_count: *usize) !page.Tree {
+        const pages = self.store.pages();
+        var refs: [config.depth_max]page.Ref = undefined;
+        var slots: [config.depth_max]u32 = undefined;
+        refs[0] = self.tree.ref;
+        const depth = self.random.uintLessThan(usize, self.tree.depth);
+        for (0..depth) |level| {
+            const bytes = try pages.page(refs[level]);
+            slots[level] = self.random.uintLessThan(u32, page.count(bytes));
+            refs[level + 1] = branch.child(bytes, slots[level]).ref;
+        }
+        var level = depth + 1;
+        while (level > 0) {
+            level -= 1;
+            const copy: []align(8) u8 = @alignCast(kept[level].new[0..self.page_size]);
+            @memcpy(copy, try pages.page(refs[level]));
+            @memcpy(kept[level].old[0..self.page_size], copy);
+            kept[level].pgno = refs[level].pgno;
+            if (level == depth) {
+                self.hurt(copy);
+            } else {
+                branch.setRef(copy, slots[level], refs[level + 1]);
+            }
+            refs[level].checksum = page.checksum(copy, refs[level].pgno);
+        }
+        kept_count.* = depth + 1;
+        for (kept[0 .. depth + 1]) |*one| {
+            try self.store.file.write(one.pgno, one.new[0..self.page_size]);
+        }
+        var tree = self.tree;
+        tree.ref = refs[0];
+        return tree;
+    }
+
+    const Kept = struct {
+        pgno: u32,
+        old: [4096]u8 align(8),
+        new: [4096]u8 align(8),
+    };
+
+    /// A few bytes, more often where structure lies than in keys and values.
+    fn hurt(self: *Damage, bytes: []align(8) u8) void {
+        const count = page.count(bytes);
+        for (0..self.random.uintAtMost(usize, 3) + 1) |_| {
+            const slot = page.slots(bytes)[self.random.uintLessThan(u32, count) % page.count(bytes)];
+            const at: usize = switch (self.random.uintLessThan(u8, 4)) {
+                0 => self.random.uintLessThan(usize, 24),
+                1 => 24 + self.random.uintLessThan(usize, 6 * count + 8),
+                2 => @min(bytes.len - 1, slot + self.random.uintLessThan(usize, 56)),
+                else => self.random.uintLessThan(usize, bytes.len),
+            };
+            // Number and commit of the page stay: what follows is about its structure.
+            if (at >= 4 and at < 16) continue;
+            bytes[@min(at, bytes.len - 1)] = switch (self.random.uintLessThan(u8, 3)) {
+                0 => self.random.int(u8),
+                1 => bytes[at] +% 1,
+                else => bytes[at] ^ (@as(u8, 1) << self.random.int(u3)),
+            };
+            if (page.count(bytes) == 0 or page.count(bytes) > count) break;
+        }
+    }
+
+    fn restore(self: *Damage, kept: []const Kept) !void {
+        for (kept) |*one| try self.store.file.write(one.pgno, one.old[0..self.page_size]);
+    }
+};
+
+/// What damaged trees may answer; anything else is a failure of the test.
+fn allow(result: anytype) anyerror!bool {
+    if (result) |_| return true else |err| {
+        const other: anyerror = err;
+        return if (other == error.Corrupt) false else other;
+    }
+}
+
+fn readDamaged(model: *Model, tree: page.Tree) !bool {
+    const pages = model.store.pages();
+    var is_sound = true;
+    for (0..5) |_| {
+        const key = model.all[model.random.uintLessThan(usize, model.all.len)];
+        is_sound = try allow(search.get(pages, tree, key)) and is_sound;
+        is_sound = try allow(search.rank(pages, tree, key)) and is_sound;
+    }
+    var cursor = Cursor.init(pages, tree);
+    var buffer: [config.key_size_max_any]u8 = undefined;
+    const is_forward = model.random.boolean();
+    // A walk visits each leaf once at most, whatever the tree says.
+    for (0..model.all.len * 8) |_| {
+        const moved = (if (is_forward) cursor.next() else cursor.prev()) catch return false;
+        if (!moved) break;
+        is_sound = try allow(cursor.key(&buffer)) and is_sound;
+        is_sound = try allow(search.valueBytes(pages, cursor.value())) and is_sound;
+    } else return error.EndlessWalk;
+    return is_sound;
+}
+
+fn writeDamaged(model: *Model, damaged: page.Tree) !void {
+    const dirty = &model.store.dirty;
+    var tree = damaged;
+    for (0..6) |_| {
+        const key = model.all[model.random.uintLessThan(usize, model.all.len)];
+        const other = model.all[model.random.uintLessThan(usize, model.all.len)];
+        const is_done = switch (model.random.uintLessThan(u8, 4)) {
+            0 => try allow(insert.put(dirty, &tree, key, "v" ** 60, .upsert)),
+            1 => try allow(insert.put(dirty, &tree, key, "v" ** 300, .upsert)),
+            2 => try allow(delete.remove(dirty, &tree, key)),
+            else => try allow(remove_range.removeRange(dirty, &tree, key, other)),
+        };
+        // After an error the transaction is rolled back.
+        if (!is_done) return;
+    }
+}
+
+fn runDamage(seed: u64, page_size: u32, shape: Shape, rounds: usize) !void {
+    errdefer std.debug.print("seed {} page {} shape {t}\n", .{ seed, page_size, shape });
+    var prng = std.Random.DefaultPrng.init(seed);
+    const store = try TestStore.create(testing.allocator, page_size);
+    defer store.destroy();
+    var model = try Model.create(store, prng.random(), shape, 400);
+    defer model.destroy();
+    for (0..600) |_| try model.put();
+    try model.commit();
+    var damage: Damage = .{
+        .store = store,
+        .tree = model.tree,
+        .random = prng.random(),
+        .page_size = page_size,
+    };
+    const kept = try testing.allocator.create([config.depth_max]Damage.Kept);
+    defer testing.allocator.destroy(kept);
+    var kept_count: usize = 0;
+    for (0..rounds) |_| {
+        const tree = try damage.strike(kept, &kept_count);
+        _ = try readDamaged(&model, tree);
+        const level = try store.dirty.savepoint();
+        try writeDamaged(&model, tree);
+        store.dirty.rollback(level);
+        try damage.restore(kept[0..kept_count]);
+    }
+    _ = try checkTree(store, model.tree);
+    try model.checkAll();
+}
+
+test "damage: pages with hostile contents and right checksums" {
+    for (0..4) |seed| try runDamage(seed, 512, @enumFromInt(seed), 1500);
+    try runDamage(4, 4096, .mixed, 500);
+}
+
+test "damage: what validate lets pass can be walked and put together again" {
+    var prng = std.Random.DefaultPrng.init(9);
+    const store = try TestStore.create(testing.allocator, 512);
+    defer store.destroy();
+    var model = try Model.create(store, prng.random(), .mixed, 300);
+    defer model.destroy();
+    for (0..500) |_| try model.put();
+    try model.commit();
+    var damage: Damage = .{
+        .store = store,
+        .tree = model.tree,
+        .random = prng.random(),
+        .page_size = 512,
+    };
+    var passed: usize = 0;
+    for (0..20000) |_| {
+        var pgno: u32 = 2 + prng.random().uintLessThan(u32, store.space.page_count - 2);
+        const source = store.file.bytes(pgno, 1);
+        page.validate(source, pgno) catch continue;
+        var copy: [512]u8 align(8) = undefined;
+        @memcpy(&copy, source);
+        damage.hurt(&copy);
+        pgno = page.header(&copy).pgno;
+        page.validate(&copy, pgno) catch continue;
+        passed += 1;
+        page.verify(&copy);
+        for (0..page.count(&copy)) |index| {
+            const item = entries.itemOf(&copy, @intCast(index));
+            std.mem.doNotOptimizeAway(item.size());
+            _ = page.find(&copy, 0, item.key.local[0..@min(item.key.local.len, 90)]);
+        }
+        var sequence: entries.Sequence = .{ .kind = page.kind(&copy) };
+        sequence.addRange(&copy, 0, page.count(&copy));
+        try sequence.check();
+        var other: [512]u8 align(8) = undefined;
+        const group = sequence.measure(0, sequence.count, 0, 512);
+        try sequence.build(group, &other);
+        page.removeEntries(&other, 0, page.count(&other));
+    }
+    try testing.expect(passed > 100);
 }

@@ -34,6 +34,9 @@ range: []align(4096) u8,
 mapped: std.atomic.Value(u64) = .init(0),
 /// Size of the file as this process last saw or made it, bytes.
 size: u64,
+/// Bytes from here on are memory of this process alone: a reader without write access replays the
+/// log into them. Null: all of the range is the file's.
+private_from: ?u64 = null,
 /// A u32 per page of the range: the low half of the checksum the page was last verified against.
 verified: []u32,
 mutex: Mutex = .{},
@@ -99,6 +102,7 @@ pub fn bytes(self: *const File, pgno: u32, count: u32) []align(8) const u8 {
 pub fn reserve(self: *File, page_count: u32) Error!void {
     const needed = @as(u64, page_count) * self.page_size;
     if (needed <= self.size) return;
+    if (self.private_from != null) return self.reservePrivate(needed);
     if (needed > self.size_max) return error.Full;
     // Another process may have grown it since.
     self.size = (try self.os.stat(self.fd)).size;
@@ -116,10 +120,33 @@ pub fn reserve(self: *File, page_count: u32) Error!void {
     self.size = roomy;
 }
 
+/// From page `page_count` on, or a little behind, what is written stays in memory. Returns the first
+/// such page.
+pub fn makePrivate(self: *File, page_count: u32) u32 {
+    const unit = @max(map_unit, self.page_size);
+    const from = std.mem.alignForward(u64, @as(u64, page_count) * self.page_size, unit);
+    self.private_from = from;
+    self.size = from;
+    return @intCast(from / self.page_size);
+}
+
+fn reservePrivate(self: *File, needed: u64) Error!void {
+    const roomy = std.mem.alignForward(u64, needed + growth_max / 16, @max(map_unit, self.page_size));
+    const end = @min(roomy, self.range.len);
+    if (needed > end) return error.Full;
+    try self.os.mapMemory(@alignCast(self.range[self.size..end]));
+    self.size = end;
+    self.mapped.store(end, .release);
+}
+
 /// Writes whole pages, or the beginning of one, where nobody can be looking.
 pub fn write(self: *File, pgno: u32, data: []const u8) Error!void {
     const offset = @as(u64, pgno) * self.page_size;
     assert(offset + data.len <= self.size);
+    if (self.private_from) |from| {
+        assert(offset >= from);
+        return @memcpy(self.range[offset..][0..data.len], data);
+    }
     try self.os.pwrite(self.fd, data, offset);
 }
 

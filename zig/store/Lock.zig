@@ -63,6 +63,8 @@ pub const Phase = enum(u32) {
     meta_written = 3,
     /// The checkpoint is complete; the other half of the log wants a new header.
     completed = 4,
+    /// Between the log's switch and `begun`: which of the two it is, the published state tells.
+    switching = 5,
     _,
 };
 

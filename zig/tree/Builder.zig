@@ -40,6 +40,18 @@ const Waiting = struct { offset: u32, shared: u32, local_size: u32, tail_size: u
 
 const tail_size = @sizeOf(page.TailBytes);
 
+fn pageSize(sum: u32, prefix_size: u32, key_count: u32) u32 {
+    return config.page_header_size + bytes_format.padded(prefix_size) + sum - prefix_size * key_count;
+}
+
+/// The prefix that makes a page smallest, of keys that share `common` bytes: padding may cost more
+/// than its last bytes save.
+fn bestPrefix(common: u32, key_count: u32) u32 {
+    const whole_words = common & ~@as(u32, 3);
+    const saved = (common - whole_words) * key_count;
+    return if (saved > bytes_format.padded(common) - whole_words) common else whole_words;
+}
+
 const Level = struct {
     kind: page.Kind,
     items: std.ArrayList(Waiting) = .empty,
@@ -70,16 +82,15 @@ const Level = struct {
     }
 
     fn sizeWith(self: *const Level, prefix_size: u32) u32 {
-        const fixed = config.page_header_size + bytes_format.padded(prefix_size);
-        return fixed + self.sum - prefix_size * self.keyCount();
+        return pageSize(self.sum, prefix_size, self.keyCount());
     }
 
     /// Size of the page with one more entry.
     fn sizeAfter(self: *const Level, item: entries.Item) u32 {
         const key_count = self.keyCount();
         const common: u32 = if (key_count == 0) item.key.size() else self.commonWith(item.key);
-        const fixed = config.page_header_size + bytes_format.padded(common);
-        return fixed + self.sum + item.size() - common * (key_count + 1);
+        const sum = self.sum + item.size();
+        return pageSize(sum, bestPrefix(common, key_count + 1), key_count + 1);
     }
 
     fn commonWith(self: *const Level, key: entries.Key) u32 {
@@ -87,8 +98,9 @@ const Level = struct {
     }
 
     fn prefixSize(self: *const Level, page_size: u32) u32 {
-        if (self.keyCount() < few_keys_max and self.sizeWith(0) <= page_size) return 0;
-        return self.common;
+        const key_count = self.keyCount();
+        if (key_count < few_keys_max and self.sizeWith(0) <= page_size) return 0;
+        return bestPrefix(self.common, key_count);
     }
 
     /// Entry `index`, valid until the next change.
@@ -168,7 +180,8 @@ output: *Appender,
 /// Commit that the pages name as their own.
 txnid: u64,
 levels: [config.depth_max]Level,
-page: []align(64) u8,
+/// Where the page that is sealed is put together.
+frame: []align(64) u8,
 /// The last key added, whole.
 last: std.ArrayList(u8) = .empty,
 count: u64 = 0,
@@ -179,7 +192,7 @@ pub fn init(allocator: Allocator, output: *Appender, txnid: u64) error{OutOfMemo
         .output = output,
         .txnid = txnid,
         .levels = @splat(.{ .kind = .branch }),
-        .page = try allocator.alignedAlloc(u8, .@"64", output.page_size),
+        .frame = try allocator.alignedAlloc(u8, .@"64", output.page_size),
     };
     self.levels[0].kind = .leaf;
     return self;
@@ -188,7 +201,7 @@ pub fn init(allocator: Allocator, output: *Appender, txnid: u64) error{OutOfMemo
 pub fn deinit(self: *Builder) void {
     for (&self.levels) |*level| level.deinit(self.allocator);
     self.last.deinit(self.allocator);
-    self.allocator.free(self.page);
+    self.allocator.free(self.frame);
     self.* = undefined;
 }
 
@@ -200,21 +213,21 @@ pub fn add(self: *Builder, key: []const u8, value: Value) Error!void {
     var tail_buffer: [tail_size]u8 = undefined;
     const tail = try self.tailOf(key[local.len..], &tail_buffer);
     var run_buffer: [@sizeOf(page.RunBytes)]u8 = undefined;
-    const rest = try self.restOf(local.len + tail.len, value, &run_buffer);
-    const is_inline = value == .bytes and rest.ptr == value.bytes.ptr and rest.len == value.bytes.len;
+    const is_inline = self.isInline(local.len + tail.len, value);
+    const size: u32 = switch (value) {
+        .bytes => |bytes| std.math.cast(u32, bytes.len) orelse return error.Corrupt,
+        .run => |run| run.size,
+    };
     const header: [@sizeOf(page.LeafEntry)]u8 = @bitCast(page.LeafEntry{
         .local_size = 0,
         .value_kind = @intFromEnum(if (is_inline) page.ValueKind.@"inline" else .overflow),
         .flags = 0,
-        .value_size = switch (value) {
-            .bytes => |bytes| @intCast(bytes.len),
-            .run => |run| run.size,
-        },
+        .value_size = size,
     });
     const item: entries.Item = .{
         .key = .{ .local = local, .tail = tail },
         .header = &header,
-        .rest = rest,
+        .rest = if (is_inline) value.bytes else try self.runOf(value, &run_buffer),
     };
     const ground = &self.levels[0];
     if (ground.items.items.len > 0 and ground.sizeAfter(item) > self.output.page_size) {
@@ -238,20 +251,22 @@ fn tailOf(self: *Builder, bytes: []const u8, buffer: *[tail_size]u8) Error![]con
     return buffer;
 }
 
-/// What stands behind the key: the value, or the run that holds it.
-fn restOf(
+/// Whether the entry with a key of `key_size` bytes in the page holds its value as well.
+fn isInline(self: *const Builder, key_size: usize, value: Value) bool {
+    if (value == .run) return false;
+    const size = @sizeOf(page.LeafEntry) + config.slot_cost + key_size + value.bytes.len;
+    return size <= config.entrySizeMax(self.output.page_size);
+}
+
+/// The run that holds a value, as it lies in an entry.
+fn runOf(
     self: *Builder,
-    key_size: usize,
     value: Value,
     buffer: *[@sizeOf(page.RunBytes)]u8,
 ) Error![]const u8 {
     const ref = switch (value) {
         .run => |run| run.ref,
-        .bytes => |bytes| ref: {
-            const fixed = @sizeOf(page.LeafEntry) + config.slot_cost + key_size;
-            if (fixed + bytes.len <= config.entrySizeMax(self.output.page_size)) return bytes;
-            break :ref try self.writeRun(bytes);
-        },
+        .bytes => |bytes| try self.writeRun(bytes),
     };
     buffer.* = @bitCast(page.RunBytes.of(ref));
     return buffer;
@@ -322,6 +337,8 @@ fn seal(self: *Builder, at: usize) Error!branch.Child {
     level.sum -= last.size();
     level.items.items.len -= 1;
     level.entries -= kept.entries;
+    // Keys ascend, so the last one left shares least with the first.
+    level.common = level.items.items[count - 2].shared;
     const sealed = try self.sealAll(level);
     const item: entries.Item = .{ .key = .{ .local = local, .tail = tail }, .header = &header };
     try self.adopt(level, item, kept);
@@ -341,10 +358,10 @@ fn childOf(header: *const [@sizeOf(page.BranchEntry)]u8) branch.Child {
 fn sealAll(self: *Builder, level: *Level) Error!branch.Child {
     const pgno = try self.output.next();
     self.fill(level);
-    page.setNumber(self.page, pgno, self.txnid);
-    page.verify(self.page);
-    const checksum = page.checksum(self.page, pgno);
-    try self.output.append(self.page);
+    page.setNumber(self.frame, pgno, self.txnid);
+    page.verify(self.frame);
+    const checksum = page.checksum(self.frame, pgno);
+    try self.output.append(self.frame);
     const child: branch.Child = .{
         .ref = .{ .pgno = pgno, .checksum = checksum, .dirty = false },
         .entries = level.entries,
@@ -356,7 +373,7 @@ fn sealAll(self: *Builder, level: *Level) Error!branch.Child {
 
 /// Puts the page together, entries in ascending order, no gap between them.
 fn fill(self: *Builder, level: *const Level) void {
-    const bytes = self.page;
+    const bytes = self.frame;
     const page_size: u32 = @intCast(bytes.len);
     const count: u32 = @intCast(level.items.items.len);
     const prefix_size = level.prefixSize(page_size);
@@ -385,7 +402,14 @@ fn fill(self: *Builder, level: *const Level) void {
     assert(offset == page_size);
 }
 
-/// The tree of all that was added. Nothing may be added any more.
+/// Forgets everything, to build another tree.
+pub fn reset(self: *Builder) void {
+    for (&self.levels) |*level| level.clear();
+    self.last.clearRetainingCapacity();
+    self.count = 0;
+}
+
+/// The tree of all that was added. `reset` comes before anything more is added.
 pub fn finish(self: *Builder) Error!page.Tree {
     if (self.count == 0) return .empty;
     for (0..config.depth_max) |at| {

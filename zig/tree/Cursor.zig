@@ -2,8 +2,8 @@
 //! that it was made for, and ends with the first write to that tree unless its frames are frozen.
 //!
 //! ```text
-//! steps[0]  [ .  30^ 60 ]      next, at the last entry of a leaf: up to the first level with a slot
-//! steps[1]  [30  40  50^]      to the right, then down along first slots
+//! steps[0]  [ .  30^ 60 ]      next, at the last entry of a leaf: up to the first level with a
+//! steps[1]  [30  40  50^]      slot to the right, then down along first slots
 //! ```
 //!
 //! Invariants: on an entry, each step's index is a slot of its page; keys ascend strictly from leaf

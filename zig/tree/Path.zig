@@ -90,7 +90,12 @@ pub fn leaf(self: *const Path) *const Step {
 
 /// Makes the pages from the root to `level` writable, and tells each parent. The bytes of those
 /// steps are then of frames of this transaction.
-pub fn touch(self: *Path, dirty: *DirtyPages, tree: *page.Tree, level: usize) DirtyPages.WriteError!void {
+pub fn touch(
+    self: *Path,
+    dirty: *DirtyPages,
+    tree: *page.Tree,
+    level: usize,
+) DirtyPages.WriteError!void {
     assert(level < self.depth);
     for (self.steps[0 .. level + 1], 0..) |*step, index| {
         const touched = try dirty.touch(step.ref);

@@ -1,6 +1,6 @@
 //! What a change of one page does to the pages above and beside it. Insertion, removal and the
-//! cutting of ranges all end in `apply`: a page with room is changed in place; one that overflows is
-//! put together anew, evened out with a neighbour, or split; one that runs low is merged with a
+//! cutting of ranges all end in `apply`: a page with room is changed in place; one that overflows
+//! is put together anew, evened out with a neighbour, or split; one that runs low is merged with a
 //! neighbour or evened out. Each of these is in turn a change of the parent.
 //!
 //! ```text
@@ -90,7 +90,8 @@ fn sizeAfter(bytes: []align(8) const u8, change: Change) u32 {
             size += @as(u32, @intCast(page.entry(bytes, change.at).len)) + config.slot_cost;
             continue;
         }
-        if (Key.commonPrefix(item.key, .{ .local = prefix }) < prefix.len) return std.math.maxInt(u32);
+        const shared = Key.commonPrefix(item.key, .{ .local = prefix });
+        if (shared < prefix.len) return std.math.maxInt(u32);
         size += item.size() - @as(u32, @intCast(prefix.len));
     }
     return size;
@@ -339,39 +340,51 @@ fn neighbourOf(pages: Pages, path: *const Path, level: usize) Error!?Neighbour {
         if (is_left and parent.index == 0) continue;
         if (!is_left and parent.index + 1 >= page.count(parent.bytes)) continue;
         const slot = if (is_left) parent.index - 1 else parent.index + 1;
-        const ref = branch.child(parent.bytes, slot).ref;
-        const bytes = try pages.page(ref);
+        const child = branch.child(parent.bytes, slot);
+        const bytes = try pages.page(child.ref);
         if (page.kind(bytes) != page.kind(path.steps[level].bytes)) return error.Corrupt;
+        if (page.kind(bytes) == .leaf and page.count(bytes) != child.entries) return error.Corrupt;
         if (best) |other| if (page.freeSize(other.bytes) >= page.freeSize(bytes)) continue;
-        best = .{ .ref = ref, .bytes = bytes, .is_left = is_left };
+        best = .{ .ref = child.ref, .bytes = bytes, .is_left = is_left };
     }
     return best;
 }
 
 /// The page at `level`, changed, and its neighbour as one sequence.
-fn pairOf(path: *const Path, level: usize, change: Change, other: Neighbour) error{Corrupt}!Sequence {
+fn addPair(
+    sequence: *Sequence,
+    path: *const Path,
+    level: usize,
+    change: Change,
+    other: Neighbour,
+) error{Corrupt}!void {
     assert(level > 0);
+    assert(sequence.count == 0);
     const bytes = path.steps[level].bytes;
     const parent = path.steps[level - 1];
     const separator_slot = if (other.is_left) parent.index else parent.index + 1;
     const separator = entries.itemOf(parent.bytes, separator_slot).key;
-    var sequence: Sequence = .{ .kind = page.kind(bytes) };
     if (other.is_left) {
         sequence.addRange(other.bytes, 0, page.count(other.bytes));
         sequence.joinAt(separator);
-        addChanged(&sequence, bytes, change);
+        addChanged(sequence, bytes, change);
     } else {
-        addChanged(&sequence, bytes, change);
+        addChanged(sequence, bytes, change);
         sequence.joinAt(separator);
         sequence.addRange(other.bytes, 0, page.count(other.bytes));
     }
     try sequence.check();
-    return sequence;
 }
 
 /// The page at `level` runs low: takes it away when it is empty, merges it with a neighbour, or
 /// fetches entries from there. Null when it had better stay as it is, changed in place.
-fn refill(dirty: *DirtyPages, path: *Path, level: usize, change: Change, stage: *Stage) Error!?Change {
+fn refill(
+    dirty: *DirtyPages,
+    path: *Path,
+    level: usize,
+    change: Change,
+    stage: *Stage,
+) Error!?Change {
     const bytes = path.steps[level].bytes;
     if (page.count(bytes) == change.removed and change.added.len == 0) {
         try dirty.discard(path.steps[level].ref);
@@ -379,7 +392,8 @@ fn refill(dirty: *DirtyPages, path: *Path, level: usize, change: Change, stage: 
         return .{ .at = path.steps[level - 1].index, .removed = 1 };
     }
     const other = try neighbourOf(dirty.pages(), path, level) orelse return error.Corrupt;
-    const sequence = try pairOf(path, level, change, other);
+    var sequence: Sequence = .{ .kind = page.kind(bytes) };
+    try addPair(&sequence, path, level, change, other);
     const limit: u32 = @intCast(bytes.len);
     const hint = @min(page.header(bytes).prefix_size, page.header(other.bytes).prefix_size);
     const whole = sequence.measure(0, sequence.count, hint, limit);
@@ -392,7 +406,13 @@ fn refill(dirty: *DirtyPages, path: *Path, level: usize, change: Change, stage: 
 
 /// The page at `level` overflows: shortens its entries by a better prefix, gives some to a
 /// neighbour, or splits it.
-fn relieve(dirty: *DirtyPages, path: *Path, level: usize, change: Change, stage: *Stage) Error!?Change {
+fn relieve(
+    dirty: *DirtyPages,
+    path: *Path,
+    level: usize,
+    change: Change,
+    stage: *Stage,
+) Error!Change {
     const bytes = path.steps[level].bytes;
     const limit: u32 = @intCast(bytes.len);
     const hint = page.header(bytes).prefix_size;
@@ -409,7 +429,8 @@ fn relieve(dirty: *DirtyPages, path: *Path, level: usize, change: Change, stage:
         }
     } else if (try neighbourOf(dirty.pages(), path, level)) |other| {
         if (page.freeSize(other.bytes) >= limit / even_out_divisor) {
-            const pair = try pairOf(path, level, change, other);
+            var pair: Sequence = .{ .kind = page.kind(bytes) };
+            try addPair(&pair, path, level, change, other);
             if (splitEvenly(&pair, hint, limit)) |groups| {
                 return try replace(dirty, path, level, &pair, &groups, other, stage);
             }
@@ -524,7 +545,8 @@ fn replace(
     for (groups, 0..) |group, index| {
         const new = try dirty.create();
         try sequence.build(group, new.bytes);
-        const key = if (index == 0) Key.none else try separatorAt(dirty, sequence, group.from, stage);
+        var key = Key.none;
+        if (index > 0) key = try separatorAt(dirty, sequence, group.from, stage);
         stage.set(@intCast(index), summaryOf(new), key);
     }
     try dirty.discard(path.steps[level].ref);
@@ -572,7 +594,8 @@ fn separatorWithTail(dirty: *DirtyPages, left: Key, right: Key, stage: *Stage) E
     const run = try dirty.writeRun(right_tail[0 .. common + 1]);
     const tail: page.TailBytes = .{ .size = common + 1, .run = page.RunBytes.of(run) };
     const tail_bytes: [@sizeOf(page.TailBytes)]u8 = @bitCast(tail);
-    return stage.keep(.{ .prefix = right.prefix, .local = right.local, .tail = &tail_bytes }, right.size());
+    const local: Key = .{ .prefix = right.prefix, .local = right.local, .tail = &tail_bytes };
+    return stage.keep(local, local.size());
 }
 
 fn tailOf(pages: Pages, key: Key) Error![]const u8 {

@@ -1,5 +1,6 @@
-//! Keys that may be longer than a page keeps: the local part is compared in the page, and only where
-//! local parts of the greatest size are equal are the tails fetched from their runs. Reads only.
+//! Keys that may be longer than a page keeps: the local part is compared in the page, and only
+//! where local parts of the greatest size are equal are the tails fetched from their runs. Reads
+//! only.
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -19,7 +20,12 @@ pub inline fn localOf(key: []const u8, page_size: usize) []const u8 {
 }
 
 /// Finds `key` among the entries of a page from `first` on: 0 in a leaf, 1 in a branch.
-pub inline fn find(pages: Pages, bytes: []align(8) const u8, first: u32, key: []const u8) Error!Place {
+pub inline fn find(
+    pages: Pages,
+    bytes: []align(8) const u8,
+    first: u32,
+    key: []const u8,
+) Error!Place {
     const local_size_max = config.localSizeMax(@intCast(bytes.len));
     const place = page.find(bytes, first, localOf(key, bytes.len));
     if (place.equal == 0) return .{ .index = place.index, .found = false };
@@ -62,7 +68,12 @@ pub fn tailOf(pages: Pages, bytes: []align(8) const u8, index: u32) Error![]cons
 }
 
 /// The order of key `index` of a page towards `key`.
-pub fn order(pages: Pages, bytes: []align(8) const u8, index: u32, key: []const u8) Error!std.math.Order {
+pub fn order(
+    pages: Pages,
+    bytes: []align(8) const u8,
+    index: u32,
+    key: []const u8,
+) Error!std.math.Order {
     assert(index < page.count(bytes));
     const shared = page.prefix(bytes);
     const local_key = localOf(key, bytes.len);

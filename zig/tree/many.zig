@@ -47,7 +47,12 @@ pub fn get(
     }
 }
 
-fn getGroup(pages: Pages, tree: page.Tree, wanted: []const []const u8, out: []?leaf.Value) Error!void {
+fn getGroup(
+    pages: Pages,
+    tree: page.Tree,
+    wanted: []const []const u8,
+    out: []?leaf.Value,
+) Error!void {
     assert(wanted.len <= group_size);
     var bytes: [group_size][]align(8) const u8 = undefined;
     var refs: [group_size]page.Ref = @splat(tree.ref);

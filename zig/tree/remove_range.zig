@@ -61,7 +61,13 @@ fn pageLimit(dirty: *const DirtyPages) u64 {
     return @as(u64, dirty.snapshot.page_count) + dirty.set.count();
 }
 
-fn descendTo(path: *Path, pages: Pages, tree: page.Tree, key: ?[]const u8, is_end: bool) Error!void {
+fn descendTo(
+    path: *Path,
+    pages: Pages,
+    tree: page.Tree,
+    key: ?[]const u8,
+    is_end: bool,
+) Error!void {
     if (key) |bound| return path.descend(pages, tree, bound);
     if (is_end) return path.descendLast(pages, tree);
     return path.descendFirst(pages, tree);

@@ -31,6 +31,8 @@ const Env = @This();
 
 pub const Error = DirtyPages.WriteError || Readers.Error || error{ Poisoned, ReadOnly };
 
+/// Byte of the data file that every attached process holds shared.
+pub const alive_byte: u64 = 1;
 /// Byte of the data file that readers without write access hold shared.
 pub const slotless_byte: u64 = 2;
 /// Commits that may be published and not yet durable: a recovery's jump is longer.
@@ -117,8 +119,13 @@ pub fn viewOf(self: *Env, state: Lock.State) Error!View {
     };
 }
 
-/// The newest published state.
-pub fn publishedState(self: *const Env) Lock.State {
+/// The newest published state. A reader that was alone at its start is told when it no longer is:
+/// what others commit from then on it cannot see.
+pub fn publishedState(self: *const Env) Error!Lock.State {
+    if (self.slotless == .alone and try self.os.isLocked(self.file.fd, alive_byte)) {
+        explain.set("a process with write access has opened {s} since: open it again", .{self.path});
+        return error.Busy;
+    }
     return self.lock.published();
 }
 

@@ -28,7 +28,7 @@ const recover = @import("recover.zig");
 pub const Error = recover.Error;
 
 pub const attach_byte: u64 = 0;
-pub const alive_byte: u64 = 1;
+pub const alive_byte: u64 = Env.alive_byte;
 pub const slotless_byte: u64 = Env.slotless_byte;
 /// Byte of `X-wal` that a creator holds.
 const creation_byte: u64 = 0;
@@ -118,7 +118,7 @@ pub fn openReadOnly(allocator: Allocator, os: Os, path: [:0]const u8, options: O
         try Lock.private(os);
     errdefer env.lock.deinit();
     if (!is_attached) try recover.readAlone(env, meta);
-    _ = try env.viewOf(env.publishedState());
+    _ = try env.viewOf(try env.publishedState());
     os.unlock(fd, attach_byte);
     return env;
 }

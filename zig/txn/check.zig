@@ -58,7 +58,7 @@ pub const Check = struct {
         errdefer if (slot) |index| Readers.give(&env.lock, index);
         const has_lock = try tryWriterLock(env, options.exact_timeout_ns);
         defer if (has_lock) env.endWrite();
-        const state = if (slot) |index| Readers.pin(&env.lock, index).state else env.publishedState();
+        const state = if (slot) |index| Readers.pin(&env.lock, index).state else try env.publishedState();
         // Proves that the file is as long as the state says, too.
         _ = try env.viewOf(state);
         self.* = .{ .env = env, .slot = slot, .audit = undefined, .walk = undefined };

@@ -3,7 +3,9 @@
 //! the file, not the descriptor; writers go on between them.
 //!
 //! ```
-//! idle -> begun          freelist written, log switched, under the writer lock as one step
+//! idle -> switching      freelist written, switch record written, meta prepared
+//!      -> begun          a state published whose log goes on in the other half: all of this
+//!                        under the writer lock as one step
 //! begun -> data_flushed  a flush of the data file that began after `begun`
 //!      -> meta_written   set before the first byte of the meta is written
 //!      -> completed      a flush of the data file that began after the meta was written
@@ -35,7 +37,7 @@ pub const Step = struct { need: Need, ticket: Ticket = .{} };
 fn phaseOf(env: *const Env) Error!Phase {
     const phase: Phase = @enumFromInt(env.lock.shared.checkpoint.phase.load(.seq_cst));
     return switch (phase) {
-        .idle, .begun, .data_flushed, .meta_written, .completed => phase,
+        .idle, .begun, .data_flushed, .meta_written, .completed, .switching => phase,
         _ => error.Corrupt,
     };
 }
@@ -50,6 +52,7 @@ fn setPhase(env: *Env, phase: Phase) void {
 pub fn beginWrite(env: *Env, timeout_ns: u64) Error!Lock.State {
     try env.lockWrite(timeout_ns);
     errdefer env.endWrite();
+    if (try phaseOf(env) == .switching) settleSwitch(env);
     try settleBulk(env);
     const state = env.lock.published();
     if (state.txnid >= @import("../config.zig").txnid_max) return error.Full;
@@ -95,6 +98,8 @@ pub fn step(env: *Env, begin: bool) Error!Step {
     if (!try env.lock.tryLockCheckpoint()) return .{ .need = .busy };
     defer env.lock.unlockCheckpoint();
     const shared = env.lock.shared;
+    // We hold the lock that its owner held: it died.
+    if (try phaseOf(env) == .switching) settleSwitch(env);
     if (try phaseOf(env) == .idle) {
         if (!begin) return .{ .need = .nothing };
         if (!try tryBegin(env)) return .{ .need = .busy };
@@ -122,6 +127,8 @@ fn advance(env: *Env) Error!Step {
             try writeRecycled(env);
             return .{ .need = .flush_log, .ticket = .{ .txnid = txnid, .phase = .completed } };
         },
+        // Settled before anybody advances.
+        .switching => return error.Corrupt,
         _ => unreachable, // phaseOf returns no other
     }
     return .{ .need = .flush_file, .ticket = .{ .txnid = txnid, .phase = try phaseOf(env) } };
@@ -192,9 +199,16 @@ fn lockCheckpoint(env: *Env, timeout_ns: u64) Error!void {
     }
 }
 
+/// Settles what a dead writer's bulk commit left, as every writer does first.
+fn settle(env: *Env) Error!void {
+    _ = try beginWrite(env, env.settings.lock_timeout_ns);
+    env.endWrite();
+}
+
 /// Drives a whole checkpoint, flushing here. Nothing to do if the newest state has one.
 pub fn runAll(env: *Env) Error!void {
     const end = env.os.now() +| env.settings.lock_timeout_ns;
+    if (env.lock.shared.checkpoint.bulk != 0) try settle(env);
     const target = env.lock.published().txnid;
     while (true) {
         const covered = env.lock.shared.checkpoint_txnid.load(.seq_cst) >= target;
@@ -259,10 +273,27 @@ fn tryBegin(env: *Env) Error!bool {
     switchHalf(&state, salt);
     state.page_count = env.space.page_count;
     try prepare(env, state, root, false);
-    setPhase(env, .begun);
+    // Killed between these, the next writer or step finds out from the published state.
+    setPhase(env, .switching);
     env.lock.publish(state);
+    setPhase(env, .begun);
     env.setFollowed(state);
     return true;
+}
+
+/// A process that died while it switched the log: if the state whose log goes on in the other half
+/// was published the checkpoint has begun, else nothing has happened. Whoever settles it comes to
+/// the same, as every later state keeps the half and its salt.
+fn settleSwitch(env: *Env) void {
+    const checkpoint = &env.lock.shared.checkpoint;
+    const is_switched = env.lock.published().log_salt == checkpoint.bulk_state.log_salt;
+    const to: Phase = if (is_switched) .begun else .idle;
+    _ = checkpoint.phase.cmpxchgStrong(
+        @intFromEnum(Phase.switching),
+        @intFromEnum(to),
+        .seq_cst,
+        .seq_cst,
+    );
 }
 
 fn switchHalf(state: *Lock.State, salt: u64) void {
@@ -399,7 +430,7 @@ fn settleBulk(env: *Env) Error!void {
     try lockCheckpoint(env, env.settings.lock_timeout_ns);
     defer env.lock.unlockCheckpoint();
     switch (try phaseOf(env)) {
-        .idle => {},
+        .idle, .switching => {},
         .begun, .data_flushed => {
             checkpoint.bulk = 0;
             setPhase(env, .idle);

@@ -83,28 +83,43 @@ pub fn run(env: *Env, meta: meta_format.Meta) Error!void {
     const scan = try scanLog(env, meta);
     const active = headers[meta.log_half];
     if (meta.closed == 1 and scan.records == 0) return openClean(env, meta, headers);
-    if (active == null and scan.records == 0) {
-        explain.set("the log of {s} has lost the header of its half {d}: commits may be missing; " ++
-            "restore a backup", .{ env.path, meta.log_half });
-        return error.Corrupt;
-    }
+    if (active == null and scan.records == 0) return lostHeader(env, meta);
     try checkTail(env, scan, headers);
     try replay(env, meta, scan);
 }
 
-/// The state for a reader without write access while nobody is attached: that of a store that was
-/// closed. One that was not would have to be recovered first.
+/// The state for a reader without write access while nobody is attached: what recovery would come
+/// to, its pages in memory of this process alone. Nothing is written.
 pub fn readAlone(env: *Env, meta: meta_format.Meta) Error!void {
     try checkSize(env, meta);
-    _ = try checkHeaders(env, meta);
+    const headers = try checkHeaders(env, meta);
     initShared(env, meta);
+    try env.file.map(meta.page_count);
     const scan = try scanLog(env, meta);
-    if (scan.records > 0 or meta.closed == 0) {
-        explain.set("{s} was not closed, and recovering it needs write access: open it once " ++
-            "with that, or restore a backup", .{env.path});
-        return error.PermissionDenied;
-    }
-    env.lock.publish(stateOf(meta));
+    if (scan.records == 0 and meta.closed == 1) return env.lock.publish(stateOf(meta));
+    if (headers[meta.log_half] == null and scan.records == 0) return lostHeader(env, meta);
+    try checkTail(env, scan, headers);
+    const first = env.file.makePrivate(meta.page_count);
+    try env.space.reset(first);
+    var state = stateOf(meta);
+    state.page_count = first;
+    try env.file.reserve(first + 1);
+    var txn = try Txn.beginAt(env, state, scan.last + jump);
+    txn.replay = true;
+    env.writing = true;
+    defer txn.endReplay();
+    errdefer env.space.abort();
+    try applyAll(env, meta, &txn, scan.records);
+    const sealed = try txn.sealAll();
+    env.space.abort();
+    env.lock.shared.recovered = scan.records;
+    env.lock.publish(sealed);
+}
+
+fn lostHeader(env: *Env, meta: meta_format.Meta) Error {
+    explain.set("the log of {s} has lost the header of its half {d}: commits may be missing; " ++
+        "restore a backup", .{ env.path, meta.log_half });
+    return error.Corrupt;
 }
 
 fn checkSize(env: *Env, meta: meta_format.Meta) Error!void {

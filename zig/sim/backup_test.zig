@@ -1,0 +1,217 @@
+//! Backups of random stores: the copy opens, holds exactly what the source holds, passes an exact
+//! check, and can be written. Damage of the source ends a backup; nothing that fails or is killed
+//! leaves a file under the target's name.
+
+const std = @import("std");
+const testing = std.testing;
+const simulated = @import("../os/simulated.zig");
+const os_types = @import("../os/types.zig");
+const attach = @import("../txn/attach.zig");
+const check = @import("../txn/check.zig");
+const Backup = @import("../txn/backup.zig").Backup;
+const Env = @import("../txn/Env.zig");
+const Txn = @import("../txn/Txn.zig");
+const Workload = @import("Workload.zig");
+
+const target = "/disk/copy";
+
+const Machine = struct {
+    arena: std.heap.ArenaAllocator,
+    world: *simulated.World,
+    work: Workload,
+
+    fn init(self: *Machine, options: Workload.Options) !void {
+        self.arena = .init(testing.allocator);
+        errdefer self.arena.deinit();
+        self.world = try simulated.World.create(testing.allocator, .{ .seed = options.seed });
+        errdefer self.world.destroy();
+        const os = try self.world.startProcess();
+        self.work = try .init(self.arena.allocator(), os, options);
+        try self.work.open();
+    }
+
+    fn deinit(self: *Machine) void {
+        self.work.close() catch {}; // its tests are elsewhere
+        self.world.destroy();
+        self.arena.deinit();
+    }
+
+    fn env(self: *Machine) *Env {
+        return self.work.env.?;
+    }
+
+    fn exists(self: *Machine, path: [:0]const u8) !bool {
+        _ = self.env().os.statPath(path) catch |err| switch (err) {
+            error.NotFound => return false,
+            else => return err,
+        };
+        return true;
+    }
+};
+
+fn copy(env: *Env, compact: bool, page_budget: u32) !void {
+    const backup = try Backup.create(env, target, compact);
+    defer backup.deinit();
+    while (!try backup.step(page_budget)) {
+        const progress = backup.progress();
+        try testing.expect(progress.done <= progress.total);
+    }
+    try testing.expectEqual(backup.progress().total, backup.progress().done);
+}
+
+fn expectGood(env: *Env) !void {
+    var report = try check.checkAll(env);
+    defer report.deinit();
+    try testing.expectEqualStrings("", report.first);
+    try testing.expect(report.is_exact);
+}
+
+/// Commits that make and free pages of every kind.
+fn commitMarks(env: *Env) !void {
+    var value: [3000]u8 = undefined;
+    for (0..20) |number| {
+        var txn = try Txn.begin(env, env.settings.lock_timeout_ns);
+        errdefer txn.abort();
+        var key: [150]u8 = @splat('m');
+        key[100] = @intCast(number % 7);
+        @memset(&value, @intCast(number));
+        _ = try txn.put(0, &key, value[0 .. number * 150], .upsert);
+        _ = try txn.commit();
+    }
+}
+
+/// The copy opens, holds `digest`, is sound, takes commits, and goes away.
+fn examine(machine: *Machine, digest: u128) !void {
+    const os = machine.env().os;
+    const options = Workload.attachOptions(machine.work.options);
+    for (0..2) |round| {
+        const env = try attach.open(testing.allocator, os, target, options);
+        errdefer attach.close(env) catch {}; // the error that brought us here is the one to tell
+        if (round == 0) try testing.expectEqual(digest, try Workload.digestOf(env));
+        try testing.expect(!std.mem.eql(u8, &env.store_id, &machine.env().store_id));
+        try expectGood(env);
+        if (round == 0) try commitMarks(env);
+        try expectGood(env);
+        try attach.close(env);
+    }
+    for ([_][:0]const u8{ target, target ++ "-wal", target ++ "-lock" }) |path| try os.unlink(path);
+}
+
+fn runSeed(seed: u64, options: Workload.Options) !void {
+    errdefer std.debug.print("seed {d} page size {d}\n", .{ seed, options.page_size });
+    var machine: Machine = undefined;
+    try machine.init(options);
+    defer machine.deinit();
+    for (0..4) |_| {
+        for (0..40) |_| try machine.work.step();
+        const digest = try Workload.digestOf(machine.env());
+        for ([_]bool{ false, true }) |compact| {
+            try copy(machine.env(), compact, 1 + @as(u32, @intCast(seed % 5)));
+            try examine(&machine, digest);
+            try expectGood(machine.env());
+        }
+    }
+}
+
+test "backup: copies of random stores are whole, sound and writable" {
+    for (0..12) |seed| try runSeed(seed, .{
+        .seed = seed,
+        .page_size = ([_]u32{ 512, 1024, 4096 })[seed % 3],
+        .key_count = 40 + 60 * @as(u32, @intCast(seed % 4)),
+        .operation_count_max = 60,
+        .checkpoint_size = 1 << 14,
+    });
+}
+
+test "backup holds the state it began with while writers go on" {
+    for ([_]bool{ false, true }) |compact| {
+        var machine: Machine = undefined;
+        try machine.init(.{ .seed = 5, .key_count = 200, .operation_count_max = 40 });
+        defer machine.deinit();
+        for (0..60) |_| try machine.work.commit();
+        const digest = try Workload.digestOf(machine.env());
+        const backup = try Backup.create(machine.env(), target, compact);
+        while (!try backup.step(1)) try machine.work.step();
+        backup.deinit();
+        try testing.expect(try Workload.digestOf(machine.env()) != digest);
+        try examine(&machine, digest);
+    }
+}
+
+test "backup replaces nothing, and two to one target do not meet" {
+    var machine: Machine = undefined;
+    try machine.init(.{ .seed = 1 });
+    defer machine.deinit();
+    for (0..10) |_| try machine.work.commit();
+    const first = try Backup.create(machine.env(), target, false);
+    try testing.expectError(error.Busy, Backup.create(machine.env(), target, true));
+    first.deinit();
+    try testing.expect(!try machine.exists(target ++ "-backup"));
+    try copy(machine.env(), true, 100);
+    try testing.expectError(error.Exists, Backup.create(machine.env(), target, true));
+    try testing.expectError(error.Exists, Backup.create(machine.env(), Workload.path, true));
+    const os = machine.env().os;
+    try os.rename(target, "/disk/other");
+    const late = try Backup.create(machine.env(), target, false);
+    try os.rename("/disk/other", target);
+    while (late.step(100)) |done| {
+        if (done) return error.TestUnexpectedResult;
+    } else |err| try testing.expectEqual(error.Exists, err);
+    late.deinit();
+    try testing.expect(!try machine.exists(target ++ "-backup"));
+}
+
+test "backup killed at any call leaves no target, or a whole one" {
+    for ([_]bool{ false, true }) |compact| {
+        var at: u64 = 1;
+        while (at < 2000) : (at += 7) {
+            var machine: Machine = undefined;
+            try machine.init(.{ .seed = 3, .key_count = 60, .operation_count_max = 30 });
+            defer machine.deinit();
+            for (0..10) |_| try machine.work.commit();
+            const other = try machine.world.startProcess();
+            const options = Workload.attachOptions(machine.work.options);
+            const env = try attach.open(testing.allocator, other, Workload.path, options);
+            const digest = try Workload.digestOf(env);
+            machine.world.killAt(other, at, true);
+            const outcome = copy(env, compact, 3);
+            const is_alive = machine.world.isAlive(other);
+            attach.close(env) catch {}; // a killed process closes nothing
+            if (is_alive) {
+                try outcome;
+                break;
+            }
+            if (!try machine.exists(target)) continue;
+            try examine(&machine, digest);
+        }
+        try testing.expect(at < 2000);
+    }
+}
+
+test "backup of a damaged store fails and leaves nothing" {
+    for ([_]bool{ false, true }) |compact| {
+        for (2..40) |pgno| {
+            var machine: Machine = undefined;
+            try machine.init(.{ .seed = 9, .key_count = 80, .operation_count_max = 60 });
+            defer machine.deinit();
+            for (0..8) |_| try machine.work.commit();
+            const env = machine.env();
+            if (pgno >= (try env.publishedState()).page_count) break;
+            const is_free = env.space.isFree(@intCast(pgno));
+            var bytes: [1]u8 = undefined;
+            const offset = pgno * env.file.page_size + 7 * pgno % 24;
+            _ = try env.os.pread(env.file.fd, &bytes, offset);
+            bytes[0] ^= 16;
+            try env.os.pwrite(env.file.fd, &bytes, offset);
+            if (copy(env, compact, 10)) |_| {
+                try testing.expect(is_free);
+            } else |err| {
+                try testing.expectEqual(error.Corrupt, err);
+                try testing.expect(!try machine.exists(target));
+                try testing.expect(!try machine.exists(target ++ "-backup"));
+            }
+            bytes[0] ^= 16;
+            try env.os.pwrite(env.file.fd, &bytes, offset);
+        }
+    }
+}
