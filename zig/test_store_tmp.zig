@@ -1,1 +1,3 @@
-comptime { _ = @import("sim/store_test.zig"); }
+comptime {
+    _ = @import("sim/store_test.zig");
+}

@@ -335,10 +335,23 @@ test "a reader without write access replays the log of a killed process into its
         const bytes = try search.valueBytes(view.pages(), cursor.value());
         try testing.expectEqualStrings("value", bytes);
     }
+    const follower_os = try world.startProcess();
     // Somebody attaches: what is committed from now on the reader could not see.
     const other = try attach.open(allocator, try world.startProcess(), path, .{});
     try testing.expectError(error.Busy, reader.publishedState());
     try testing.expectEqual(commit_count, other.lock.shared.recovered);
+    // One that finds a process attached follows it to its end, and not beyond.
+    const follower = try attach.openReadOnly(allocator, follower_os, path, .{});
+    const before = (try follower.publishedState()).txnid;
+    var txn = try Txn.begin(other, 0);
+    try testing.expect(try txn.put(0, "more", "value", .upsert));
+    _ = try txn.commit();
+    try testing.expectEqual(before + 1, (try follower.publishedState()).txnid);
     try attach.close(other);
+    try testing.expectEqual(before + 1, (try follower.publishedState()).txnid);
+    const next = try attach.open(allocator, try world.startProcess(), path, .{});
+    try testing.expectError(error.Busy, follower.publishedState());
+    try attach.close(follower);
+    try attach.close(next);
     try attach.close(reader);
 }

@@ -636,22 +636,25 @@ const Damage = struct {
     /// A few bytes, more often where structure lies than in keys and values.
     fn hurt(self: *Damage, bytes: []align(8) u8) void {
         const count = page.count(bytes);
-        for (0..self.random.uintAtMost(usize, 3) + 1) |_| {
-            const slot = page.slots(bytes)[self.random.uintLessThan(u32, count) % page.count(bytes)];
+        const heads = page.headsOffset(bytes);
+        var entry_offsets: [4]u32 = undefined;
+        for (&entry_offsets) |*offset| {
+            offset.* = page.slots(bytes)[self.random.uintLessThan(u32, count)];
+        }
+        for (entry_offsets[0 .. self.random.uintLessThan(usize, 4) + 1]) |offset| {
             const at: usize = switch (self.random.uintLessThan(u8, 4)) {
                 0 => self.random.uintLessThan(usize, 24),
-                1 => 24 + self.random.uintLessThan(usize, 6 * count + 8),
-                2 => @min(bytes.len - 1, slot + self.random.uintLessThan(usize, 56)),
+                1 => heads + self.random.uintLessThan(usize, 6 * count),
+                2 => @min(bytes.len - 1, offset + self.random.uintLessThan(usize, 56)),
                 else => self.random.uintLessThan(usize, bytes.len),
             };
             // Number and commit of the page stay: what follows is about its structure.
             if (at >= 4 and at < 16) continue;
-            bytes[@min(at, bytes.len - 1)] = switch (self.random.uintLessThan(u8, 3)) {
+            bytes[at] = switch (self.random.uintLessThan(u8, 3)) {
                 0 => self.random.int(u8),
                 1 => bytes[at] +% 1,
                 else => bytes[at] ^ (@as(u8, 1) << self.random.int(u3)),
             };
-            if (page.count(bytes) == 0 or page.count(bytes) > count) break;
         }
     }
 
@@ -706,7 +709,7 @@ fn writeDamaged(model: *Model, damaged: page.Tree) !void {
     }
 }
 
-fn runDamage(seed: u64, page_size: u32, shape: Shape, rounds: usize) !void {
+pub fn runDamage(seed: u64, page_size: u32, shape: Shape, rounds: usize) !void {
     errdefer std.debug.print("seed {} page {} shape {t}\n", .{ seed, page_size, shape });
     var prng = std.Random.DefaultPrng.init(seed);
     const store = try TestStore.create(testing.allocator, page_size);

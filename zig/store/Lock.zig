@@ -20,7 +20,7 @@ pub const magic: u64 = 0x31_4b_43_4f_4c_4f_45_5a; // "ZEOLOCK1"
 pub const state_count = 8;
 pub const reader_slot_count = 4000;
 /// Byte of `X-lock` that every attached process holds shared.
-const attached_byte: u64 = 0;
+pub const attached_byte: u64 = 0;
 /// Byte of process number 0; each attached process holds its own exclusively.
 const process_byte_first: u64 = 16;
 /// How long a waiter sleeps before it looks whether the owner still lives.

@@ -436,3 +436,108 @@ fn finishParent(self: *Builder, at: usize, child: branch.Child) Error!void {
     }
     try self.adopt(parent, item, child);
 }
+
+const testing = std.testing;
+const TestDisk = @import("../os/os.zig").TestDisk;
+const os_types = @import("../os/types.zig");
+const File = @import("../store/File.zig");
+const Pages = @import("../store/Pages.zig");
+const Snapshot = @import("../store/Snapshot.zig");
+const Cursor = @import("Cursor.zig");
+const search = @import("search.zig");
+
+/// Key and value `number` of a test; keys ascend with it.
+const TestEntry = struct {
+    key: [300]u8 = @splat('k'),
+    key_size: usize,
+    value: [1000]u8,
+    value_size: usize,
+
+    fn of(number: u32, page_size: u32, shape: u32) TestEntry {
+        var prng = std.Random.DefaultPrng.init(number + 1000 * shape);
+        const random = prng.random();
+        var self: TestEntry = .{
+            .key_size = 12 + random.uintLessThan(u32, 30),
+            .value = @splat(@truncate(number)),
+            .value_size = if (number % 7 == 0) 1000 else random.uintLessThan(u32, 100),
+        };
+        if (shape == 0) {
+            std.mem.writeInt(u32, self.key[4..8], number, .big);
+            return self;
+        }
+        // Long keys, of which ten each differ in their tails only, where the page is small.
+        std.mem.writeInt(u32, self.key[0..4], number / 10, .big);
+        std.mem.writeInt(u32, self.key[250..254], number, .big);
+        self.key_size = @min(config.keySizeMax(page_size), 254);
+        return self;
+    }
+};
+
+fn expectBuilt(count: u32, page_size: u32, shape: u32) !void {
+    errdefer std.debug.print("{d} entries, pages of {d}, shape {d}\n", .{ count, page_size, shape });
+    var disk = try TestDisk.init();
+    defer disk.deinit();
+    var path: [os_types.path_size_max]u8 = undefined;
+    const fd = try disk.os.open(try disk.path(&path, "x"), .{ .write = true, .create = true });
+    defer disk.os.close(fd);
+    var output = try Appender.init(testing.allocator, disk.os, fd, page_size);
+    defer output.deinit();
+    var builder = try Builder.init(testing.allocator, &output, 7);
+    defer builder.deinit();
+    for (0..count) |number| {
+        const entry: TestEntry = .of(@intCast(number), page_size, shape);
+        const value: Value = .{ .bytes = entry.value[0..entry.value_size] };
+        try builder.add(entry.key[0..entry.key_size], value);
+    }
+    const tree = try builder.finish();
+    const page_count = try output.next();
+    try output.write();
+    try disk.os.truncate(fd, std.mem.alignForward(u64, @as(u64, page_count) * page_size, 4096));
+    var file = try File.init(disk.os, fd, .{ .page_size = page_size, .size_max = 1 << 30 });
+    defer file.deinitKeepFile();
+    try file.map(page_count);
+    const snapshot: Snapshot = .{ .file = &file, .txnid = 7, .page_count = page_count };
+    try expectEntries(.{ .snapshot = &snapshot }, tree, count, shape);
+}
+
+fn expectEntries(pages: Pages, tree: page.Tree, count: u32, shape: u32) !void {
+    try testing.expectEqual(@as(u64, count), tree.entries);
+    var cursor: Cursor = .init(pages, tree);
+    var buffer: [config.key_size_max_any]u8 = undefined;
+    for (0..count) |number| {
+        const entry: TestEntry = .of(@intCast(number), pages.snapshot.file.page_size, shape);
+        try testing.expect(if (number == 0) try cursor.first() else try cursor.next());
+        try testing.expectEqualSlices(u8, entry.key[0..entry.key_size], try cursor.key(&buffer));
+        const value = try search.valueBytes(pages, cursor.value());
+        try testing.expectEqualSlices(u8, entry.value[0..entry.value_size], value);
+        try testing.expectEqual(@as(u64, number), try cursor.rank());
+    }
+    try testing.expect(!try cursor.next());
+}
+
+test "Builder: every count of entries makes a sound tree" {
+    for ([_]u32{ 512, 1024, 4096 }) |page_size| {
+        for ([_]u32{ 0, 1 }) |shape| {
+            for (0..60) |count| try expectBuilt(@intCast(count), page_size, shape);
+            try expectBuilt(2500, page_size, shape);
+        }
+    }
+}
+
+test "Builder refuses keys that do not ascend" {
+    var disk = try TestDisk.init();
+    defer disk.deinit();
+    var path: [os_types.path_size_max]u8 = undefined;
+    const fd = try disk.os.open(try disk.path(&path, "x"), .{ .write = true, .create = true });
+    defer disk.os.close(fd);
+    var output = try Appender.init(testing.allocator, disk.os, fd, 512);
+    defer output.deinit();
+    var builder = try Builder.init(testing.allocator, &output, 7);
+    defer builder.deinit();
+    try builder.add("b", .{ .bytes = "1" });
+    try testing.expectError(error.Corrupt, builder.add("b", .{ .bytes = "1" }));
+    try testing.expectError(error.Corrupt, builder.add("a", .{ .bytes = "1" }));
+    builder.reset();
+    try builder.add("a", .{ .bytes = "1" });
+    try testing.expectEqual(@as(u64, 1), (try builder.finish()).entries);
+}

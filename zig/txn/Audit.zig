@@ -13,6 +13,7 @@ const page = @import("../format/page.zig");
 const overflow = @import("../format/overflow.zig");
 const os_types = @import("../os/types.zig");
 const Os = @import("../os/os.zig").Os;
+const File = @import("../store/File.zig");
 
 const Audit = @This();
 
@@ -34,7 +35,7 @@ pub const Copy = struct { fd: os_types.Fd };
 
 allocator: Allocator,
 os: Os,
-fd: os_types.Fd,
+file: *const File,
 page_size: u32,
 page_count: u32,
 /// The state that is walked; no page of it is newer.
@@ -55,20 +56,17 @@ read_count: u64 = 0,
 is_partial: bool = false,
 copy: ?Copy = null,
 
-pub const Options = struct { fd: os_types.Fd, page_size: u32, page_count: u32, txnid: u64 };
-
-pub fn init(allocator: Allocator, os: Os, options: Options) Error!Audit {
-    assert(config.isPageSize(options.page_size));
-    const used = try allocator.alloc(u64, wordCount(options.page_count));
+pub fn init(allocator: Allocator, file: *const File, page_count: u32, txnid: u64) Error!Audit {
+    const used = try allocator.alloc(u64, wordCount(page_count));
     errdefer allocator.free(used);
     @memset(used, 0);
     return .{
         .allocator = allocator,
-        .os = os,
-        .fd = options.fd,
-        .page_size = options.page_size,
-        .page_count = options.page_count,
-        .txnid = options.txnid,
+        .os = file.os,
+        .file = file,
+        .page_size = file.page_size,
+        .page_count = page_count,
+        .txnid = txnid,
         .used = used,
         .piece = try allocator.alloc(u8, piece_size),
         .texts = .init(allocator),
@@ -172,7 +170,7 @@ pub fn readPage(self: *Audit, pgno: u32, checksum: u64, bytes: []align(8) u8) Er
 /// finding, not the end of the walk.
 fn read(self: *Audit, pgno: u32, bytes: []u8, skip: u64) Error!bool {
     const offset = @as(u64, pgno) * self.page_size + skip;
-    const size = self.os.pread(self.fd, bytes, offset) catch |err| {
+    const size = self.readAt(bytes, offset) catch |err| {
         if (err != error.Io) return err;
         try self.report(pgno, "cannot be read from the disk", .{});
         self.is_partial = true;
@@ -182,6 +180,16 @@ fn read(self: *Audit, pgno: u32, bytes: []u8, skip: u64) Error!bool {
     try self.report(pgno, "lies behind the end of the file", .{});
     self.is_partial = true;
     return false;
+}
+
+/// Reads past the map, but for what a reader without write access holds in memory alone.
+fn readAt(self: *Audit, bytes: []u8, offset: u64) Error!usize {
+    const private_from = self.file.private_from orelse std.math.maxInt(u64);
+    if (offset < private_from) return self.os.pread(self.file.fd, bytes, offset);
+    const end = self.file.mapped.load(.acquire);
+    const size: usize = @intCast(@min(bytes.len, end -| offset));
+    @memcpy(bytes[0..size], self.file.range[offset..][0..size]);
+    return size;
 }
 
 /// Writes what was read of page `pgno` to the copy, if there is one.
@@ -258,24 +266,25 @@ pub fn readRunAgain(self: *Audit, ref: page.RunRef, size: u32, buffer: []u8) Err
 const testing = std.testing;
 const TestDisk = @import("../os/os.zig").TestDisk;
 
-fn openTestFile(disk: *TestDisk, bytes: []const u8) !os_types.Fd {
+fn openTestFile(disk: *TestDisk, bytes: []const u8) !File {
     var buffer: [os_types.path_size_max]u8 = undefined;
     const fd = try disk.os.open(try disk.path(&buffer, "x"), .{ .write = true, .create = true });
+    errdefer disk.os.close(fd);
     try disk.os.pwrite(fd, bytes, 0);
-    return fd;
+    return File.init(disk.os, fd, .{ .page_size = 512, .size_max = 1 << 30 });
+}
+
+fn closeTestFile(file: *File) void {
+    file.deinitKeepFile();
+    file.os.close(file.fd);
 }
 
 test "Audit sees each page once, and names what it refuses" {
     var disk = try TestDisk.init();
     defer disk.deinit();
-    const fd = try openTestFile(&disk, "");
-    defer disk.os.close(fd);
-    var audit = try Audit.init(testing.allocator, disk.os, .{
-        .fd = fd,
-        .page_size = 512,
-        .page_count = 100,
-        .txnid = 1,
-    });
+    var file = try openTestFile(&disk, "");
+    defer closeTestFile(&file);
+    var audit = try Audit.init(testing.allocator, &file, 100, 1);
     defer audit.deinit();
     try testing.expect(try audit.take(2, 3));
     try testing.expect(try audit.take(99, 1));
@@ -298,21 +307,17 @@ test "Audit reads runs in pieces and notices a flipped bit" {
     const bytes = try testing.allocator.alloc(u8, 1024 + size);
     defer testing.allocator.free(bytes);
     for (bytes, 0..) |*byte, index| byte.* = @truncate(index *% 31);
-    const fd = try openTestFile(&disk, bytes);
-    defer disk.os.close(fd);
+    var file = try openTestFile(&disk, bytes);
+    defer closeTestFile(&file);
     const ref: page.RunRef = .{
         .pgno = 2,
         .checksum = overflow.checksum(bytes[1024..], 2),
         .txnid = 1,
     };
     for ([_]bool{ false, true }) |is_damaged| {
-        if (is_damaged) try disk.os.pwrite(fd, &.{bytes[5000] ^ 4}, 5000);
-        var audit = try Audit.init(testing.allocator, disk.os, .{
-            .fd = fd,
-            .page_size = 512,
-            .page_count = 2 + overflow.pageCount(size, 512),
-            .txnid = 1,
-        });
+        if (is_damaged) try disk.os.pwrite(file.fd, &.{bytes[5000] ^ 4}, 5000);
+        const page_count = 2 + overflow.pageCount(size, 512);
+        var audit = try Audit.init(testing.allocator, &file, page_count, 1);
         defer audit.deinit();
         var run = (try audit.beginRun(ref, size)).?;
         var sum: u32 = 0;

@@ -59,6 +59,7 @@ allocator: Allocator,
 os: Os,
 /// Resolved path of the data file; `X-wal` and `X-lock` lie beside it.
 path: [:0]const u8,
+lock_path: [:0]const u8,
 settings: Settings,
 store_id: [16]u8,
 main_attributes: tables.Attributes,
@@ -119,14 +120,26 @@ pub fn viewOf(self: *Env, state: Lock.State) Error!View {
     };
 }
 
-/// The newest published state. A reader that was alone at its start is told when it no longer is:
-/// what others commit from then on it cannot see.
+/// The newest published state. A reader without a slot is told when it can no longer see what
+/// others commit.
 pub fn publishedState(self: *const Env) Error!Lock.State {
-    if (self.slotless == .alone and try self.os.isLocked(self.file.fd, alive_byte)) {
+    const kind = self.slotless orelse return self.lock.published();
+    if (try self.isOutdated(kind)) {
         explain.set("a process with write access has opened {s} since: open it again", .{self.path});
         return error.Busy;
     }
     return self.lock.published();
+}
+
+/// A reader that was alone no longer is; or those it followed have left, and others began anew.
+fn isOutdated(self: *const Env, kind: Slotless) Error!bool {
+    if (kind == .alone) return self.os.isLocked(self.file.fd, alive_byte);
+    if (try self.os.isLocked(self.lock.fd, Lock.attached_byte)) return false;
+    const now = self.os.statPath(self.lock_path) catch |err| switch (err) {
+        error.NotFound => return true,
+        else => return err,
+    };
+    return now.inode != (try self.os.stat(self.lock.fd)).inode;
 }
 
 /// Pages free in the newest state, and how many of them a reader or a checkpoint holds back, as far

@@ -287,12 +287,15 @@ fn init(
     errdefer allocator.destroy(env);
     const own_path = try allocator.dupeZ(u8, path);
     errdefer allocator.free(own_path);
+    const lock_path = try std.fmt.allocPrintSentinel(allocator, "{s}-lock", .{path}, 0);
+    errdefer allocator.free(lock_path);
     const set = try FrameSet.create(allocator, meta.page_size);
     errdefer set.release();
     env.* = .{
         .allocator = allocator,
         .os = os,
         .path = own_path,
+        .lock_path = lock_path,
         .settings = options.settings,
         .store_id = meta.store_id,
         .main_attributes = attributesOf(meta),
@@ -323,6 +326,7 @@ fn deinitKeepFile(env: *Env) void {
     env.log.deinit();
     env.file.deinitKeepFile();
     allocator.free(env.path);
+    allocator.free(env.lock_path);
     allocator.destroy(env);
 }
 

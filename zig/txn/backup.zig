@@ -12,16 +12,12 @@
 //! store it copies.
 
 const std = @import("std");
-const assert = std.debug.assert;
 const config = @import("../config.zig");
 const explain = @import("../explain.zig");
 const freelist = @import("../format/freelist.zig");
-const leaf = @import("../format/leaf.zig");
 const meta_format = @import("../format/meta.zig");
-const page = @import("../format/page.zig");
 const os_types = @import("../os/types.zig");
 const Os = @import("../os/os.zig").Os;
-const Appender = @import("../store/Appender.zig");
 const Lock = @import("../store/Lock.zig");
 const Readers = @import("../store/Readers.zig");
 const Builder = @import("../tree/Builder.zig");
@@ -30,7 +26,7 @@ const Audit = @import("Audit.zig");
 const StateWalk = @import("StateWalk.zig");
 const Compaction = @import("Compaction.zig");
 
-pub const Error = Env.Error || Builder.Error || error{ Options, NotAStore };
+pub const Error = Env.Error || Builder.Error;
 
 const suffix = "-backup";
 const log_suffix = "-wal";
@@ -52,6 +48,8 @@ pub const Backup = struct {
     fd: os_types.Fd,
     audit: Audit,
     work: Work,
+    /// Pages to be read, as far as that is known at the beginning.
+    page_total: u64,
     is_finished: bool = false,
     /// The temporary file is there and ours.
     is_pending: bool = true,
@@ -77,14 +75,11 @@ pub const Backup = struct {
         else
             try env.publishedState();
         _ = try env.viewOf(self.state);
+        const pages = self.state.page_count - config.pgno_first;
+        self.page_total = pages - @min(pages, if (self.slot == null) 0 else env.freePages().free);
         self.fd = try openTemporary(env.os, self.temporary);
         errdefer self.dropTemporary();
-        self.audit = try Audit.init(allocator, env.os, .{
-            .fd = env.file.fd,
-            .page_size = env.file.page_size,
-            .page_count = self.state.page_count,
-            .txnid = self.state.txnid,
-        });
+        self.audit = try Audit.init(allocator, &env.file, self.state.page_count, self.state.txnid);
         errdefer self.audit.deinit();
         if (compact) {
             self.work = .{ .compact = try .init(&self.audit, self.state, self.fd) };
@@ -139,9 +134,7 @@ pub const Backup = struct {
     /// Bytes read of those to be read.
     pub fn progress(self: *const Backup) Progress {
         const page_size: u64 = self.env.file.page_size;
-        const known_free = if (self.slot == null) 0 else self.env.freePages().free;
-        const pages: u64 = self.state.page_count - config.pgno_first;
-        const total = (pages - @min(known_free, pages)) * page_size;
+        const total = self.page_total * page_size;
         const done = @min(self.audit.read_count * page_size, total);
         return .{ .done = if (self.is_finished) total else done, .total = total };
     }

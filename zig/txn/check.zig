@@ -62,12 +62,7 @@ pub const Check = struct {
         // Proves that the file is as long as the state says, too.
         _ = try env.viewOf(state);
         self.* = .{ .env = env, .slot = slot, .audit = undefined, .walk = undefined };
-        self.audit = try Audit.init(env.allocator, env.os, .{
-            .fd = env.file.fd,
-            .page_size = env.file.page_size,
-            .page_count = state.page_count,
-            .txnid = state.txnid,
-        });
+        self.audit = try Audit.init(env.allocator, &env.file, state.page_count, state.txnid);
         errdefer self.audit.deinit();
         self.walk = try StateWalk.init(&self.audit, state);
         errdefer self.walk.deinit();
@@ -220,7 +215,9 @@ fn tryWriterLock(env: *Env, timeout_ns: ?u64) Error!bool {
         error.Busy, error.ReadOnly, error.Poisoned => return false,
         else => return err,
     };
-    if (env.lock.shared.checkpoint.bulk == 0) return true;
+    const checkpoint = &env.lock.shared.checkpoint;
+    const is_switching = checkpoint.phase.load(.seq_cst) == @intFromEnum(Lock.Phase.switching);
+    if (checkpoint.bulk == 0 and !is_switching) return true;
     env.endWrite();
     return false;
 }
