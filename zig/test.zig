@@ -1,6 +1,7 @@
 //! Root of the tests: names every file that has some. A file that is not named here, and that no
 //! file named here imports, is dead; tidy says so.
 
+const builtin = @import("builtin");
 const is_simulated = @import("os/os.zig").is_simulated;
 
 comptime {
@@ -9,6 +10,8 @@ comptime {
 
     _ = @import("os/types.zig");
     _ = @import("os/os.zig");
+    if (builtin.os.tag == .linux) _ = @import("os/linux.zig");
+    if (builtin.os.tag == .macos) _ = @import("os/macos.zig");
 
     _ = @import("format/bytes.zig");
     _ = @import("format/varint.zig");
@@ -32,6 +35,7 @@ comptime {
     _ = @import("store/Snapshot.zig");
     _ = @import("store/Pages.zig");
     _ = @import("store/DirtyPages.zig");
+    _ = @import("store/Appender.zig");
 
     _ = @import("tree/keys.zig");
     _ = @import("tree/search.zig");
@@ -43,6 +47,7 @@ comptime {
     _ = @import("tree/many.zig");
     _ = @import("tree/remove_range.zig");
     _ = @import("tree/statistics.zig");
+    _ = @import("tree/Builder.zig");
 
     _ = @import("txn/tables.zig");
     _ = @import("txn/Env.zig");
@@ -50,6 +55,7 @@ comptime {
     _ = @import("txn/Txn.zig");
     _ = @import("txn/recover.zig");
     _ = @import("txn/attach.zig");
+    _ = @import("txn/Audit.zig");
 
     _ = @import("abi/codes.zig");
     _ = @import("abi/advice.zig");
@@ -68,6 +74,7 @@ comptime {
 
     _ = @import("sim/tree_test.zig");
     if (is_simulated) {
+        _ = @import("os/simulated.zig");
         _ = @import("sim/store_test.zig");
     }
 }

@@ -47,6 +47,7 @@ const zig_order = [_][]const u8{
     "store/FrameSet",
     "store/Pages",
     "store/DirtyPages",
+    "store/Appender",
 
     "tree/keys",
     "tree/search",
@@ -58,6 +59,7 @@ const zig_order = [_][]const u8{
     "tree/many",
     "tree/remove_range",
     "tree/statistics",
+    "tree/Builder",
 
     "txn/tables",
     "txn/Env",
@@ -69,7 +71,8 @@ const zig_order = [_][]const u8{
     "txn/TreeWalk",
     "txn/StateWalk",
     "txn/check",
-    "txn/Backup",
+    "txn/Compaction",
+    "txn/backup",
 
     "abi/codes",
     "abi/advice",
@@ -92,6 +95,7 @@ const zig_order = [_][]const u8{
     "sim/tree_test",
     "sim/store_test",
     "sim/crash_test",
+    "sim/backup_test",
 
     "lib",
     "abi",

@@ -28,6 +28,8 @@ snapshot: Snapshot,
 frames: ?*FrameSet,
 /// The write transaction whose frames are read; 0: a published state.
 txnid: u64,
+/// Savepoint count of that transaction at which its frames were frozen.
+epoch: u32 = 0,
 tree: page_format.Tree,
 start: ?[]u8,
 finish: ?[]u8,

@@ -20,6 +20,7 @@ const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
 const Check = @import("../txn/check.zig").Check;
+const Backup = @import("../txn/backup.zig").Backup;
 const handles = @import("handles.zig");
 const Range = @import("Range.zig");
 const limits = @import("sizes.zig");
@@ -71,6 +72,7 @@ named: std.ArrayList(Named) = .empty,
 scopes: handles.Table(Scope) = .{},
 ranges: handles.Table(*Range) = .{},
 checks: handles.Table(*Checking) = .{},
+backups: handles.Table(*Backup) = .{},
 txn: ?Txn = null,
 txn_handle: u32 = 0,
 txn_is_batch: bool = false,
@@ -101,6 +103,8 @@ pub fn deinit(self: *Session) void {
     self.scopes.deinit(self.allocator);
     for (self.checks.places.items) |place| if (place.item) |item| self.endCheck(item);
     self.checks.deinit(self.allocator);
+    for (self.backups.places.items) |place| if (place.item) |item| item.deinit();
+    self.backups.deinit(self.allocator);
     for (self.named.items) |named| if (named.name) |name| self.allocator.free(name);
     self.named.deinit(self.allocator);
     self.unpin();
@@ -343,6 +347,21 @@ pub fn endFrozenRanges(self: *Session) void {
     }
 }
 
+/// Takes back what the running transaction did since savepoint `level`. Ranges opened since then
+/// show nothing any more.
+pub fn rollback(self: *Session, level: u32) void {
+    const txn = &self.txn.?;
+    const since = self.env.dirty.savepoints.items[level].epoch;
+    for (self.ranges.places.items) |place| {
+        const range = place.item orelse continue;
+        if (range.frames == null or range.txnid != txn.txnid) continue;
+        if (range.epoch > since) range.end();
+    }
+    txn.rollback(level);
+    // What it failed at has been taken back, pages and all.
+    self.txn_failure = null;
+}
+
 /// Pins the newest state for as long as the returned scope lives.
 pub fn beginSnapshot(self: *Session) Error!u32 {
     const view = try self.latest();
@@ -418,7 +437,9 @@ pub fn createRange(
     errdefer env.unpin(txnid);
     const frames = try env.dirty.freeze();
     errdefer frames.release();
-    return Range.create(env, env.dirty.snapshot, frames, txnid, tree, bounds, options);
+    const range = try Range.create(env, env.dirty.snapshot, frames, txnid, tree, bounds, options);
+    range.epoch = env.dirty.epoch;
+    return range;
 }
 
 /// The bytes of `value`, left pending for `value_copy`.

@@ -672,8 +672,7 @@ pub fn backup_begin(
     path_size: u32,
     compact: u32,
 ) callconv(.c) i32 {
-    _ = .{ session, path, path_size, compact };
-    return Code.closed.result();
+    return run(session, upkeep.backupBegin, .{ path, path_size, compact });
 }
 
 /// Writes a part of the copy; the last step flushes it and gives it its name.
@@ -682,8 +681,7 @@ pub fn backup_begin(
 /// Returns: 1 when finished, else 0. Codes: closed, corrupt, txn_ended, no_space, io, permission,
 /// options.
 pub fn backup_step(session: u32, backup: u32) callconv(.c) i32 {
-    _ = .{ session, backup };
-    return Code.closed.result();
+    return run(session, upkeep.backupStep, .{backup});
 }
 
 /// Ends a backup, and removes what was written if it is not finished.
@@ -691,8 +689,7 @@ pub fn backup_step(session: u32, backup: u32) callconv(.c) i32 {
 /// Thread: the session's own.
 /// Returns: 0. Codes: closed, txn_ended.
 pub fn backup_end(session: u32, backup: u32) callconv(.c) i32 {
-    _ = .{ session, backup };
-    return Code.closed.result();
+    return run(session, upkeep.backupEnd, .{backup});
 }
 
 /// Runs one call for a session of this thread.

@@ -8,7 +8,10 @@ const Env = @import("../txn/Env.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
 const Lock = @import("../store/Lock.zig");
 const Log = @import("../store/Log.zig");
+const attach = @import("../txn/attach.zig");
 const Check = @import("../txn/check.zig").Check;
+const Backup = @import("../txn/backup.zig").Backup;
+const os_types = @import("../os/types.zig");
 const Session = @import("Session.zig");
 const read = @import("read.zig");
 
@@ -187,5 +190,38 @@ fn tellFindings(session: *Session, checking: *Session.Checking) bool {
 pub fn checkEnd(session: *Session, handle: u32) Error!i32 {
     const checking = session.checks.remove(handle) orelse return error.TxnEnded;
     session.endCheck(checking);
+    return 0;
+}
+
+pub fn backupBegin(session: *Session, path: ?[*]const u8, size: u32, compact: u32) Error!i32 {
+    if (compact > 1) return error.Options;
+    var given: [os_types.path_size_max]u8 = undefined;
+    var resolved: [os_types.path_size_max]u8 = undefined;
+    if (size == 0 or size >= given.len) return error.NameTooLong;
+    @memcpy(given[0..size], (path orelse return error.Options)[0..size]);
+    if (std.mem.indexOfScalar(u8, given[0..size], 0) != null) return error.Options;
+    given[size] = 0;
+    const target = try attach.resolve(session.env.os, given[0..size :0], &resolved);
+    const backup = try Backup.create(session.env, target, compact == 1);
+    errdefer backup.deinit();
+    const handle = try session.backups.add(session.allocator, backup);
+    session.setWord(0, backup.progress().total);
+    return @intCast(handle);
+}
+
+/// Pages that one step of a backup copies.
+const backup_step_pages = 256;
+
+pub fn backupStep(session: *Session, handle: u32) Error!i32 {
+    const backup = session.backups.get(handle) orelse return error.TxnEnded;
+    const is_finished = try backup.step(backup_step_pages);
+    session.setWord(0, backup.progress().done);
+    session.setWord(1, backup.progress().total);
+    return @intFromBool(is_finished);
+}
+
+pub fn backupEnd(session: *Session, handle: u32) Error!i32 {
+    const backup = session.backups.remove(handle) orelse return error.TxnEnded;
+    backup.deinit();
     return 0;
 }

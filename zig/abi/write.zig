@@ -164,11 +164,8 @@ pub fn savepoint(session: *Session, handle: u32) Error!i32 {
 
 pub fn savepointRollback(session: *Session, handle: u32, level: u32) Error!i32 {
     if (session.txn == null or handle != session.txn_handle) return error.TxnEnded;
-    const txn = &session.txn.?;
-    if (level >= txn.savepoints.items.len) return error.Options;
-    txn.rollback(level);
-    // What it failed at has been taken back, pages and all.
-    session.txn_failure = null;
+    if (level >= session.txn.?.savepoints.items.len) return error.Options;
+    session.rollback(level);
     return 0;
 }
 

@@ -65,10 +65,13 @@ pub const Inode = struct {
     /// Addresses of `file_size_max`; the first `size` bytes are the live ones.
     live: types.Range,
     size: u64 = 0,
+    /// Bytes of the memory file, at least `size`; all that follow the live ones are zero.
+    memory_size: u64 = 0,
     durable: std.ArrayList(u8) = .empty,
     /// One bit for each block that has storage.
     blocks: std.DynamicBitSetUnmanaged,
     mode: u16 = 0o600,
+    is_mapped: bool = false,
     is_mapped_for_writing: bool = false,
     /// A failed flush has forgotten changes that are still to be read.
     has_lost: bool = false,
@@ -204,9 +207,11 @@ pub fn takeInode(self: *Disk) Error!u32 {
         try self.inodes.append(self.allocator, inode);
     }
     const inode = self.inodes.items[index];
-    inode.durable.clearRetainingCapacity();
+    // Not by its own function, which would overwrite what it forgets.
+    inode.durable.items.len = 0;
     inode.blocks.unsetAll();
     inode.mode = 0o600;
+    inode.is_mapped = false;
     inode.is_mapped_for_writing = false;
     inode.has_lost = false;
     self.inode_count += 1;
@@ -230,17 +235,33 @@ fn openMemoryFile(inode: *Inode, blocks: std.DynamicBitSetUnmanaged) Error!void 
     };
 }
 
-/// Changes the live size and the memory file with it; new bytes read zero.
+/// Changes the live size; new bytes read zero.
 pub fn resize(inode: *Inode, size: u64) Error!void {
     if (size > file_size_max) return error.FileTooBig;
-    const old_end = std.mem.alignForward(u64, inode.size, block_size);
-    const new_end = std.mem.alignForward(u64, size, block_size);
-    if (size < inode.size) @memset(inode.live[size..@min(inode.size, new_end)], 0);
-    if (old_end != new_end) {
-        const result = linux.ftruncate(inode.descriptor, @intCast(new_end));
-        if (linux.errno(result) != .SUCCESS) return error.OutOfMemory;
-    }
+    if (size < inode.size) @memset(inode.live[size..inode.size], 0);
     inode.size = size;
+    const end = std.mem.alignForward(u64, size, block_size);
+    if (end > inode.memory_size or inode.is_mapped) try trim(inode);
+}
+
+/// Makes the memory file end with the block the file ends in. Must be so while it is mapped, for
+/// only then a touch behind the end of the file is a fault.
+fn trim(inode: *Inode) Error!void {
+    const end = std.mem.alignForward(u64, inode.size, block_size);
+    if (end == inode.memory_size) return;
+    const result = linux.ftruncate(inode.descriptor, @intCast(end));
+    if (linux.errno(result) != .SUCCESS) return error.OutOfMemory;
+    inode.memory_size = end;
+}
+
+/// The file is about to be mapped.
+pub fn prepareMap(self: *Disk, index: u32, is_for_writing: bool) Error!void {
+    const inode = self.inodes.items[index];
+    inode.is_mapped = true;
+    try trim(inode);
+    if (!is_for_writing) return;
+    inode.is_mapped_for_writing = true;
+    self.version += 1;
 }
 
 fn addEvent(self: *Disk, event: Event) Error!void {
@@ -317,9 +338,10 @@ fn addWrite(self: *Disk, index: u32, offset: u64, end: u64) Error!void {
 
 pub fn setSize(self: *Disk, index: u32, size: u64) Error!void {
     const inode = self.inodes.items[index];
-    const shrinks = size < inode.size;
+    const old_end = std.mem.alignForward(u64, inode.size, block_size);
     try resize(inode, size);
-    if (shrinks) self.takeBlocks(inode, std.mem.alignForward(u64, size, block_size), file_size_max);
+    const end = std.mem.alignForward(u64, size, block_size);
+    if (end < old_end) self.takeBlocks(inode, end, old_end);
     try self.addEvent(.{ .inode = index, .change = .{ .size = size } });
 }
 

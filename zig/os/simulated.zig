@@ -614,6 +614,7 @@ pub const Os = struct {
         assert(offset % types.map_alignment == 0);
         assert(self.hasMapping(range));
         try self.enter(.map_file);
+        try self.world.disk.prepareMap(self.descriptionOf(fd).inode, false);
         const flags: linux.MAP = .{ .TYPE = .SHARED, .FIXED = true };
         const descriptor = self.inodeOf(fd).descriptor;
         const position: i64 = @intCast(offset);
@@ -648,9 +649,8 @@ pub const Os = struct {
         try self.enter(.map_shared);
         const description = self.descriptionOf(fd);
         if (!description.is_writable) return error.PermissionDenied;
+        try self.world.disk.prepareMap(description.inode, true);
         const inode = self.inodeOf(fd);
-        inode.is_mapped_for_writing = true;
-        self.world.disk.version += 1;
         const access: linux.PROT = .{ .READ = true, .WRITE = true };
         const result = linux.mmap(null, size, access, .{ .TYPE = .SHARED }, inode.descriptor, 0);
         return self.addMapping(result, size, description.inode);

@@ -5,7 +5,8 @@
 
 const std = @import("std");
 const builtin = @import("builtin");
-const testing = std.testing;
+/// The testing allocator would take most of the time; the fault tests look for leaks.
+const allocator = std.heap.smp_allocator;
 const simulated = @import("../os/simulated.zig");
 const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
@@ -32,12 +33,12 @@ fn runSeed(
     test_name: []const u8,
     totals: *Totals,
 ) !void {
-    var arena: std.heap.ArenaAllocator = .init(testing.allocator);
+    var arena: std.heap.ArenaAllocator = .init(allocator);
     defer arena.deinit();
-    const world = try simulated.World.create(testing.allocator, .{ .seed = options.seed });
+    const world = try simulated.World.create(allocator, .{ .seed = options.seed });
     defer world.destroy();
     var work: Workload = try .init(arena.allocator(), try world.startProcess(), options);
-    var cuts: PowerCuts = try .init(testing.allocator, &work, cuts_options);
+    var cuts: PowerCuts = try .init(allocator, &work, cuts_options);
     defer cuts.deinit();
     world.before_call = cuts.hook();
     errdefer std.debug.print("seed {d} page size {d} commit {d}\n", .{
@@ -99,9 +100,9 @@ test "power cut: a second one during recovery" {
 
 test "workload without any fault" {
     for (0..seedCount(40)) |seed| {
-        var arena: std.heap.ArenaAllocator = .init(testing.allocator);
+        var arena: std.heap.ArenaAllocator = .init(allocator);
         defer arena.deinit();
-        const world = try simulated.World.create(testing.allocator, .{ .seed = seed });
+        const world = try simulated.World.create(allocator, .{ .seed = seed });
         defer world.destroy();
         const os = try world.startProcess();
         var work: Workload = try .init(arena.allocator(), os, .{ .seed = seed });
