@@ -309,7 +309,8 @@ export const functions = {
    * - Memory: reads [u32 size][bytes] from `keys`; writes [i32 size or -1][bytes] to `out`, both the
    *   caller's, during the call only.
    * - Thread: the session's own.
-   * - Returns: how many keys were answered, from the first; fewer than `key_count` when `out` is full; 0
+   * - Returns: how many keys were answered, from the first; fewer than `key_count` when `out` is full;
+   *   0
    *   with words[0] = the size needed when the first value does not fit. Codes: closed, corrupt,
    *   key_size, txn_ended, options, out_of_memory.
    */

@@ -96,6 +96,7 @@ const zig_order = [_][]const u8{
     "sim/store_test",
     "sim/crash_test",
     "sim/backup_test",
+    "sim/check_test",
 
     "lib",
     "abi",

@@ -348,7 +348,8 @@ pub fn has(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32
 /// Memory: reads [u32 size][bytes] from `keys`; writes [i32 size or -1][bytes] to `out`, both the
 /// caller's, during the call only.
 /// Thread: the session's own.
-/// Returns: how many keys were answered, from the first; fewer than `key_count` when `out` is full; 0
+/// Returns: how many keys were answered, from the first; fewer than `key_count` when `out` is full;
+/// 0
 /// with words[0] = the size needed when the first value does not fit. Codes: closed, corrupt,
 /// key_size, txn_ended, options, out_of_memory.
 pub fn get_many(
@@ -719,7 +720,9 @@ fn opened(
     var buffer: [os_types.path_size_max]u8 = undefined;
     var resolved: [os_types.path_size_max]u8 = undefined;
     if (path_size == 0 or path_size >= buffer.len) {
-        explain.set("the path has {d} bytes, the system takes 1 to {d}", .{ path_size, buffer.len - 1 });
+        explain.set("the path has {d} bytes, the system takes 1 to {d}", .{
+            path_size, buffer.len - 1,
+        });
         return error.Options;
     }
     const bytes = (path orelse return error.Options)[0..path_size];

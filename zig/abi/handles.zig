@@ -34,7 +34,11 @@ pub fn Table(comptime T: type) type {
             self.places.deinit(allocator);
         }
 
-        pub fn add(self: *Self, allocator: std.mem.Allocator, item: T) error{ OutOfMemory, Full }!u32 {
+        pub fn add(
+            self: *Self,
+            allocator: std.mem.Allocator,
+            item: T,
+        ) error{ OutOfMemory, Full }!u32 {
             for (self.places.items, 0..) |*place, index| {
                 if (place.item != null) continue;
                 place.item = item;

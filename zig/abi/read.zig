@@ -348,7 +348,8 @@ pub fn tableAttributes(session: *Session, scope: u32, table: u32) Error!i32 {
 
 pub fn tableStats(session: *Session, scope: u32, table: u32) Error!i32 {
     const from = try session.source(scope, table);
-    const counted = if (from) |it| try tree_statistics.of(it.pages, it.tree) else tree_statistics.Statistics{};
+    var counted: tree_statistics.Statistics = .{};
+    if (from) |it| counted = try tree_statistics.of(it.pages, it.tree);
     session.setWord(0, if (from) |it| it.tree.entries else 0);
     session.setWord(1, if (from) |it| it.tree.depth else 0);
     session.setWord(2, counted.branch_pages);

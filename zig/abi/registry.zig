@@ -23,7 +23,11 @@ const session_count_max = 4096;
 
 pub const os: Os = if (@sizeOf(Os) == 0) .{} else undefined;
 
-const Place = struct { generation: u16 = 0, session: ?*Session = null, thread: *const u8 = undefined };
+const Place = struct {
+    generation: u16 = 0,
+    session: ?*Session = null,
+    thread: *const u8 = undefined,
+};
 
 const Shared = struct { env: *Env, device: u64, inode: u64, count: u32 };
 
@@ -139,7 +143,9 @@ fn checkSame(env: *Env, options: attach.Options) Session.Error!void {
     if (options.page_size != 0 and options.page_size != env.file.page_size) {
         return differs("pageSize", env.file.page_size);
     }
-    if (options.exclusive != kept.exclusive) return differs("exclusive", @intFromBool(kept.exclusive));
+    if (options.exclusive != kept.exclusive) {
+        return differs("exclusive", @intFromBool(kept.exclusive));
+    }
     if (wanted.size_max != defaults.size_max and wanted.size_max != kept.size_max) {
         return differs("maxSize", kept.size_max);
     }
@@ -158,7 +164,9 @@ fn checkSame(env: *Env, options: attach.Options) Session.Error!void {
 }
 
 fn differs(name: []const u8, kept: u64) error{Options} {
-    explain.set("this process has the store open with {s} {d}: leave {s} out", .{ name, kept, name });
+    explain.set("this process has the store open with {s} {d}: leave {s} out", .{
+        name, kept, name,
+    });
     return error.Options;
 }
 

@@ -1,4 +1,6 @@
-//! Sizes and places that both sides of the boundary agree on; `c_abi.zig` publishes them.
+//! Sizes and places that both sides of the boundary agree on; `c_abi.zig` publishes them. They are
+//! not settings: a value that changed changes the fingerprint of the library.
+//! The areas of a scratch follow one another without overlap: words, key area A, key area B, data.
 
 /// Bytes of a session's scratch.
 pub const scratch_size: u32 = 262144;

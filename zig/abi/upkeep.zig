@@ -179,8 +179,9 @@ fn tellFindings(session: *Session, checking: *Session.Checking) bool {
         const name_size = if (finding.table == null) no_table else @as(u32, @intCast(name.len));
         const numbers = [3]u32{ finding.pgno, name_size, @intCast(finding.message.len) };
         @memcpy(room[used..][0..finding_header_size], std.mem.asBytes(&numbers));
-        @memcpy(room[used + finding_header_size ..][0..name.len], name);
-        @memcpy(room[used + finding_header_size + name.len ..][0..finding.message.len], finding.message);
+        const text = room[used + finding_header_size ..];
+        @memcpy(text[0..name.len], name);
+        @memcpy(text[name.len..][0..finding.message.len], finding.message);
         used += size;
         count += 1;
     }

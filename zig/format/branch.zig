@@ -123,3 +123,39 @@ pub fn dropFirstKey(bytes: []align(8) u8) void {
     page.headerOf(bytes).dead_size += @intCast(before - after);
     std.mem.writeInt(u32, bytes[page.headsOffset(bytes)..][0..4], 0, .little);
 }
+
+test "child: what is set is read; the first separator can be dropped" {
+    const entries = @import("entries.zig");
+    const testing = std.testing;
+    const first: Child = .{
+        .ref = .{ .pgno = 5, .checksum = 6, .dirty = false },
+        .entries = 7,
+        .has_runs = false,
+    };
+    const header = entryBytes(first);
+    var sequence: entries.Sequence = .{ .kind = .branch };
+    for ([_][]const u8{ "", "m", "t" }) |key| {
+        sequence.addItem(.{ .key = .{ .local = key }, .header = &header });
+    }
+    var bytes: [512]u8 align(8) = undefined;
+    try sequence.build(sequence.measure(0, 3, 0, 512), &bytes);
+    for (0..3) |slot| try testing.expectEqual(first, child(&bytes, @intCast(slot)));
+    try testing.expectEqual(@as(u64, 14), entriesIn(&bytes, 1, 3));
+
+    var other = first;
+    other.ref = .{ .pgno = 1, .checksum = 0, .dirty = true };
+    other.has_runs = true;
+    setChild(&bytes, 1, other);
+    try testing.expectEqual(other, child(&bytes, 1));
+    try testing.expect(anyRuns(&bytes));
+    try addEntries(&bytes, 2, -6, false);
+    try testing.expectEqual(@as(u64, 1), child(&bytes, 2).entries);
+    try testing.expectError(error.Corrupt, addEntries(&bytes, 2, -1, false));
+    try testing.expectError(error.Corrupt, addEntries(&bytes, 2, -2, false));
+
+    page.removeEntries(&bytes, 0, 1);
+    dropFirstKey(&bytes);
+    page.verify(&bytes);
+    try testing.expectEqual(other, child(&bytes, 0));
+    try testing.expectEqual(@as(usize, 0), page.local(&bytes, 0).len);
+}

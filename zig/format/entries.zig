@@ -413,3 +413,123 @@ const Writer = struct {
         page.verify(self.bytes);
     }
 };
+
+const testing = std.testing;
+
+/// A page of the keys given, values empty, in 512 bytes.
+fn buildTestLeaf(bytes: []align(8) u8, keys: []const []const u8) !void {
+    const header: [@sizeOf(page.LeafEntry)]u8 = @splat(0);
+    var sequence: Sequence = .{ .kind = .leaf };
+    for (keys) |key| sequence.addItem(.{ .key = .{ .local = key }, .header = &header });
+    try sequence.check();
+    const group = sequence.measure(0, sequence.count, 0, @intCast(bytes.len));
+    try sequence.build(group, bytes);
+}
+
+fn expectKeys(bytes: []align(8) const u8, prefix: []const u8, keys: []const []const u8) !void {
+    try testing.expectEqualStrings(prefix, page.prefix(bytes));
+    try testing.expectEqual(keys.len, page.count(bytes));
+    for (keys, 0..) |key, index| {
+        var buffer: [64]u8 = undefined;
+        const found = itemOf(bytes, @intCast(index)).key;
+        found.copyTo(buffer[0..found.size()], 0);
+        try testing.expectEqualStrings(key, buffer[0..found.size()]);
+    }
+}
+
+test "Key: pieces compare as the whole" {
+    var prng = std.Random.DefaultPrng.init(4);
+    const random = prng.random();
+    var texts: [2][12]u8 = undefined;
+    for (0..20000) |_| {
+        var sizes: [2]usize = undefined;
+        var keys: [2]Key = undefined;
+        for (&texts, &sizes, &keys) |*text, *size, *key| {
+            for (text) |*byte| byte.* = random.uintLessThan(u8, 2);
+            size.* = random.uintAtMost(usize, 12);
+            const cut = random.uintAtMost(usize, size.*);
+            key.* = .{ .prefix = text[0..cut], .local = text[cut..size.*] };
+        }
+        const a = texts[0][0..sizes[0]];
+        const b = texts[1][0..sizes[1]];
+        try testing.expectEqual(std.mem.order(u8, a, b), Key.order(keys[0], keys[1]));
+        const common = bytes_format.commonPrefix(a, b);
+        try testing.expectEqual(common, Key.commonPrefix(keys[0], keys[1]));
+        const skip = random.uintAtMost(usize, a.len);
+        var out: [12]u8 = undefined;
+        keys[0].copyTo(out[0 .. a.len - skip], skip);
+        try testing.expectEqualStrings(a[skip..], out[0 .. a.len - skip]);
+        keys[0].copyFirst(out[0..skip]);
+        try testing.expectEqualStrings(a[0..skip], out[0..skip]);
+    }
+}
+
+test "Sequence: a page split and merged again is what it was" {
+    const keys = [_][]const u8{ "k10", "k11", "k12", "k13", "k2", "k3", "k4", "k5" };
+    var halves: [2][512]u8 align(8) = undefined;
+    try buildTestLeaf(&halves[0], keys[0..4]);
+    try buildTestLeaf(&halves[1], keys[4..8]);
+    try expectKeys(&halves[0], "k1", keys[0..4]);
+    try expectKeys(&halves[1], "k", keys[4..8]);
+
+    var whole: [512]u8 align(8) = undefined;
+    var merge: Sequence = .{ .kind = .leaf };
+    merge.addRange(&halves[0], 0, 4);
+    merge.addRange(&halves[1], 0, 4);
+    try merge.check();
+    try merge.build(merge.measure(0, 8, 0, 512), &whole);
+    try expectKeys(&whole, "k", &keys);
+
+    var split: Sequence = .{ .kind = .leaf };
+    split.addRange(&whole, 0, 8);
+    for (&halves, 0..) |*half, index| {
+        const from: u32 = @intCast(4 * index);
+        var again: [512]u8 align(8) = undefined;
+        try split.build(split.measure(from, from + 4, 0, 512), &again);
+        try testing.expectEqualSlices(u8, half, &again);
+    }
+}
+
+test "Sequence: few keys take what the hint allows, unless only more fits" {
+    const header: [@sizeOf(page.LeafEntry)]u8 = @splat(0);
+    var sequence: Sequence = .{ .kind = .leaf };
+    for ([_][]const u8{ "common1", "common2" }) |key| {
+        sequence.addItem(.{ .key = .{ .local = key }, .header = &header });
+    }
+    try testing.expectEqual(@as(u32, 2), sequence.measure(0, 2, 2, 512).prefix_size);
+    try testing.expectEqual(@as(u32, 6), sequence.measure(0, 2, 100, 512).prefix_size);
+    const roomy = sequence.measure(0, 2, 0, 512).size;
+    const tight = sequence.measure(0, 2, 0, roomy - 1);
+    try testing.expect(tight.size < roomy);
+}
+
+test "Sequence: branches join at the separator of the parent" {
+    var header: [@sizeOf(page.BranchEntry)]u8 = undefined;
+    header = @bitCast(page.BranchEntry{
+        .local_size = 0,
+        .flags = 0,
+        .pgno = 9,
+        .checksum = 0,
+        .entries = 1,
+    });
+    var pages: [2][512]u8 align(8) = undefined;
+    for (&pages, [_][2][]const u8{ .{ "", "b" }, .{ "ignored", "f" } }) |*bytes, keys| {
+        var sequence: Sequence = .{ .kind = .branch };
+        for (keys) |key| sequence.addItem(.{ .key = .{ .local = key }, .header = &header });
+        try sequence.build(sequence.measure(0, 2, 0, 512), bytes);
+    }
+    var sequence: Sequence = .{ .kind = .branch };
+    sequence.addRange(&pages[0], 0, 2);
+    sequence.joinAt(.{ .local = "d" });
+    sequence.addRange(&pages[1], 0, 2);
+    try sequence.check();
+    var merged: [512]u8 align(8) = undefined;
+    try sequence.build(sequence.measure(0, 4, 0, 512), &merged);
+    try expectKeys(&merged, "", &.{ "", "b", "d", "f" });
+
+    var wrong: Sequence = .{ .kind = .branch };
+    wrong.addRange(&pages[0], 0, 2);
+    wrong.joinAt(.{ .local = "a" });
+    wrong.addRange(&pages[1], 0, 2);
+    try testing.expectError(error.Corrupt, wrong.check());
+}

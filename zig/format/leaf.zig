@@ -74,3 +74,31 @@ pub fn overwrite(bytes: []align(8) u8, index: u32, new: []const u8) void {
     @memcpy(bytes[offset..][0..new.len], new);
     page.verify(bytes);
 }
+
+test "value: inline and in a run; overwrite" {
+    const entries = @import("entries.zig");
+    const run: page.RunRef = .{ .pgno = 12, .checksum = 34, .txnid = 56 };
+    const run_bytes: [@sizeOf(page.RunBytes)]u8 = @bitCast(page.RunBytes.of(run));
+    const headers = [_]page.LeafEntry{
+        .{ .local_size = 0, .value_kind = 0, .flags = 0, .value_size = 3 },
+        .{ .local_size = 0, .value_kind = 1, .flags = 0, .value_size = 5000 },
+    };
+    var sequence: entries.Sequence = .{ .kind = .leaf };
+    for (&headers, [_][]const u8{ "one", &run_bytes }, 0..) |*header, rest, index| {
+        sequence.addItem(.{
+            .key = .{ .local = if (index == 0) "a" else "b" },
+            .header = std.mem.asBytes(header),
+            .rest = rest,
+        });
+    }
+    var bytes: [512]u8 align(8) = undefined;
+    try sequence.build(sequence.measure(0, 2, 0, 512), &bytes);
+    try std.testing.expectEqualStrings("one", value(&bytes, 0).bytes);
+    try std.testing.expectEqual(run, value(&bytes, 1).run);
+    try std.testing.expectEqual(@as(u32, 5000), value(&bytes, 1).size);
+    try std.testing.expect(!hasRuns(&bytes, 0));
+    try std.testing.expect(hasRuns(&bytes, 1));
+    try std.testing.expect(anyRuns(&bytes));
+    overwrite(&bytes, 0, "two");
+    try std.testing.expectEqualStrings("two", value(&bytes, 0).bytes);
+}

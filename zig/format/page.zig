@@ -496,3 +496,127 @@ pub fn removeEntries(bytes: []align(8) u8, from: u32, to: u32) void {
 inline fn move(bytes: []align(8) u8, to: u32, from: u32, size: u32) void {
     @memmove(bytes[to..][0..size], bytes[from..][0..size]);
 }
+
+const testing = std.testing;
+
+/// A leaf made by hand, one entry at a time; values are one byte.
+const TestLeaf = struct {
+    bytes: [512]u8 align(8) = @splat(0),
+
+    fn init(self: *TestLeaf, shared: []const u8) void {
+        const h = headerOf(&self.bytes);
+        h.kind = @intFromEnum(Kind.leaf);
+        h.pgno = 7;
+        h.prefix_size = @intCast(shared.len);
+        @memcpy(self.bytes[config.page_header_size..][0..shared.len], shared);
+    }
+
+    fn insert(self: *TestLeaf, index: u32, suffix: []const u8, value: u8) void {
+        const size: u32 = @intCast(@sizeOf(LeafEntry) + suffix.len + 1);
+        const out = insertEntry(&self.bytes, index, size);
+        const fixed: LeafEntry = .{
+            .local_size = @intCast(suffix.len),
+            .value_kind = 0,
+            .flags = 0,
+            .value_size = 1,
+        };
+        @memcpy(out[0..@sizeOf(LeafEntry)], std.mem.asBytes(&fixed));
+        @memcpy(out[@sizeOf(LeafEntry)..][0..suffix.len], suffix);
+        out[out.len - 1] = value;
+        setHead(&self.bytes, index, suffix);
+    }
+};
+
+test "find: heads, ties behind equal heads, keys that do not begin with the prefix" {
+    var leaf: TestLeaf = .{};
+    leaf.init("pre");
+    const suffixes = [_][]const u8{ "", "a", "abcd", "abcde", "abcdf", "abce", "\xff\xff\xff\xff" };
+    for (suffixes, 0..) |suffix, index| leaf.insert(@intCast(index), suffix, 0);
+    try validate(&leaf.bytes, 7);
+    for (suffixes, 0..) |suffix, index| {
+        var key: [16]u8 = undefined;
+        const size = 3 + suffix.len;
+        @memcpy(key[0..3], "pre");
+        @memcpy(key[3..size], suffix);
+        const expected: Place = .{ .index = @intCast(index), .equal = 1 };
+        try testing.expectEqual(expected, find(&leaf.bytes, 0, key[0..size]));
+        key[size] = 0;
+        const behind: Place = .{ .index = @intCast(index + 1), .equal = 0 };
+        try testing.expectEqual(behind, find(&leaf.bytes, 0, key[0 .. size + 1]));
+    }
+    try testing.expectEqual(Place{ .index = 0, .equal = 0 }, find(&leaf.bytes, 0, "pr"));
+    try testing.expectEqual(Place{ .index = 0, .equal = 0 }, find(&leaf.bytes, 0, "a"));
+    try testing.expectEqual(Place{ .index = 7, .equal = 0 }, find(&leaf.bytes, 0, "prf"));
+    try testing.expectEqual(Place{ .index = 7, .equal = 0 }, find(&leaf.bytes, 0, "z"));
+}
+
+test "insertEntry and removeEntries keep order and sizes" {
+    var prng = std.Random.DefaultPrng.init(3);
+    const random = prng.random();
+    var leaf: TestLeaf = .{};
+    leaf.init("");
+    var present: [64]bool = @splat(false);
+    for (0..4000) |_| {
+        const id = random.uintLessThan(u8, 64);
+        const place = find(&leaf.bytes, 0, &.{ id, id });
+        try testing.expectEqual(present[id], place.equal == 1);
+        if (present[id]) {
+            removeEntries(&leaf.bytes, place.index, place.index + 1);
+        } else if (gapSize(&leaf.bytes) >= @sizeOf(LeafEntry) + 3 + config.slot_cost) {
+            leaf.insert(place.index, &.{ id, id }, id);
+        } else if (count(&leaf.bytes) > 0) {
+            const used = usedSize(&leaf.bytes);
+            const end = count(&leaf.bytes);
+            const from = random.uintLessThan(u32, end);
+            for (from..end) |index| present[local(&leaf.bytes, @intCast(index))[0]] = false;
+            removeEntries(&leaf.bytes, from, end);
+            try testing.expectEqual(used - (end - from) * 17, usedSize(&leaf.bytes));
+            continue;
+        }
+        present[id] = find(&leaf.bytes, 0, &.{ id, id }).equal == 1;
+        if (count(&leaf.bytes) > 0) try validate(&leaf.bytes, 7);
+    }
+}
+
+test "validate refuses what leads outside of the page or is out of order" {
+    var sound: TestLeaf = .{};
+    sound.init("pre");
+    for ([_][]const u8{ "a", "b", "c" }, 0..) |suffix, index| {
+        sound.insert(@intCast(index), suffix, 'v');
+    }
+    try validate(&sound.bytes, 7);
+    try testing.expectError(error.Corrupt, validate(&sound.bytes, 8));
+    const slot_at = headsOffset(&sound.bytes) + 3 * 4;
+    const entry_at = slots(&sound.bytes)[1];
+    const Hit = struct { at: u32, value: u16 };
+    const hits = [_]Hit{
+        .{ .at = 0, .value = 3 }, // kind
+        .{ .at = 0, .value = 0x0101 }, // flags
+        .{ .at = 2, .value = 0 }, // count
+        .{ .at = 2, .value = 4 },
+        .{ .at = 2, .value = 0xffff },
+        .{ .at = 16, .value = 97 }, // prefix_size
+        .{ .at = 16, .value = 0xffff },
+        .{ .at = 18, .value = 0 }, // heap_size
+        .{ .at = 18, .value = 0xffff },
+        .{ .at = 20, .value = 1 }, // dead_size
+        .{ .at = 22, .value = 1 }, // reserved
+        .{ .at = slot_at, .value = 0 },
+        .{ .at = slot_at, .value = 511 },
+        .{ .at = slot_at, .value = entry_at },
+        .{ .at = slot_at - 2, .value = 0 }, // a head
+        .{ .at = entry_at, .value = 0 }, // local_size
+        .{ .at = entry_at, .value = 600 },
+        .{ .at = entry_at + 2, .value = 2 }, // value kind
+        .{ .at = entry_at + 2, .value = 0x0200 }, // flags
+        .{ .at = entry_at + 2, .value = 0x0100 }, // a tail that is not there
+        .{ .at = entry_at + 4, .value = 0xffff }, // value_size
+        .{ .at = entry_at + 6, .value = 0xffff },
+        .{ .at = entry_at + 8, .value = 'v' << 8 | 'd' }, // key
+    };
+    for (hits) |hit| {
+        var broken = sound;
+        std.mem.writeInt(u16, broken.bytes[hit.at..][0..2], hit.value, .little);
+        try testing.expectError(error.Corrupt, validate(&broken.bytes, 7));
+    }
+}

@@ -27,15 +27,19 @@ pub fn create(allocator: std.mem.Allocator, page_size: u32) !*TestStore {
     self.allocator = allocator;
     var os: os_module.Os = undefined;
     var path: [:0]const u8 = "/disk/x";
+    var buffer: [64]u8 = undefined;
     if (os_module.is_simulated) {
         self.world = try simulated.World.create(allocator, .{});
         os = try self.world.startProcess();
     } else {
         os = .{};
-        path = "/tmp/zeolite-test-store";
+        path = try std.fmt.bufPrintZ(&buffer, "/tmp/zeolite-test-{}-{x}", .{
+            os.pid(),
+            @intFromPtr(self),
+        });
     }
-    const fd = try os.open(path, .{ .write = true, .create = true });
-    try os.truncate(fd, 0);
+    const fd = try os.open(path, .{ .write = true, .create = true, .exclusive = true });
+    try os.unlink(path);
     self.file = try File.init(os, fd, .{ .page_size = page_size, .size_max = 1 << 40 });
     self.space = .{ .allocator = allocator };
     try self.space.reset(2);

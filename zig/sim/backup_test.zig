@@ -215,3 +215,31 @@ test "backup of a damaged store fails and leaves nothing" {
         }
     }
 }
+
+test "backup: compact leaves pages full" {
+    var machine: Machine = undefined;
+    try machine.init(.{ .seed = 2, .page_size = 4096 });
+    defer machine.deinit();
+    const count = 20_000;
+    var prng = std.Random.DefaultPrng.init(1);
+    for (0..4) |_| {
+        var txn = try Txn.begin(machine.env(), 0);
+        errdefer txn.abort();
+        for (0..count / 4) |_| {
+            var key: [16]u8 = undefined;
+            prng.random().bytes(&key);
+            const value: [100]u8 = @splat(key[0]);
+            _ = try txn.put(0, &key, &value, .upsert);
+        }
+        _ = try txn.commit();
+    }
+    try copy(machine.env(), true, 1000);
+    const size = (try machine.env().os.statPath(target)).size;
+    try testing.expect(size * 100 < count * 116 * 125);
+    const state = try machine.env().publishedState();
+    try testing.expectEqual(@as(u64, count), state.main.entries);
+    const env = try attach.open(testing.allocator, machine.env().os, target, .{});
+    defer attach.close(env) catch {}; // nothing was written
+    try expectGood(env);
+    try testing.expectEqual(@as(u64, count), (try env.publishedState()).main.entries);
+}

@@ -7,6 +7,7 @@ const std = @import("std");
 const builtin = @import("builtin");
 /// The testing allocator would take most of the time; the fault tests look for leaks.
 const allocator = std.heap.smp_allocator;
+const testing = std.testing;
 const simulated = @import("../os/simulated.zig");
 const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
@@ -25,7 +26,50 @@ fn readNumber(name: [:0]const u8) ?u64 {
 
 const Totals = struct { images: u64 = 0, deep: u64 = 0, points: u64 = 0 };
 
-/// Runs the workload of one seed under power cuts.
+/// A workload under power cuts. It is not moved: the hook points into it.
+const Run = struct {
+    arena: std.heap.ArenaAllocator,
+    world: *simulated.World,
+    work: Workload,
+    cuts: PowerCuts,
+
+    fn init(self: *Run, options: Workload.Options, cuts_options: PowerCuts.Options) !void {
+        self.arena = .init(allocator);
+        errdefer self.arena.deinit();
+        self.world = try .create(allocator, .{ .seed = options.seed });
+        errdefer self.world.destroy();
+        self.work = try .init(self.arena.allocator(), try self.world.startProcess(), options);
+        self.cuts = try .init(allocator, &self.work, cuts_options);
+        self.world.before_call = self.cuts.hook();
+    }
+
+    fn deinit(self: *Run) void {
+        self.cuts.deinit();
+        self.world.destroy();
+        self.arena.deinit();
+    }
+
+    /// Opens the store, works, and closes it.
+    fn steps(self: *Run, count: u32) !void {
+        errdefer std.debug.print("seed {d}, page size {d}, commit {d}\n", .{
+            self.work.options.seed, self.work.options.page_size, self.work.published.items.len,
+        });
+        try self.work.open();
+        for (0..count) |_| {
+            try self.work.step();
+            if (self.cuts.failure != null) break;
+        }
+        try self.work.close();
+        self.cuts.examine(self.world, .flush);
+    }
+
+    fn addTo(self: *const Run, totals: *Totals) void {
+        totals.images += self.cuts.image_count;
+        totals.deep += self.cuts.deep_count;
+        totals.points += self.cuts.point;
+    }
+};
+
 fn runSeed(
     options: Workload.Options,
     cuts_options: PowerCuts.Options,
@@ -33,28 +77,12 @@ fn runSeed(
     test_name: []const u8,
     totals: *Totals,
 ) !void {
-    var arena: std.heap.ArenaAllocator = .init(allocator);
-    defer arena.deinit();
-    const world = try simulated.World.create(allocator, .{ .seed = options.seed });
-    defer world.destroy();
-    var work: Workload = try .init(arena.allocator(), try world.startProcess(), options);
-    var cuts: PowerCuts = try .init(allocator, &work, cuts_options);
-    defer cuts.deinit();
-    world.before_call = cuts.hook();
-    errdefer std.debug.print("seed {d} page size {d} commit {d}\n", .{
-        options.seed, options.page_size, work.published.items.len,
-    });
-    try work.open();
-    for (0..step_count) |_| {
-        try work.step();
-        if (cuts.failure != null) break;
-    }
-    try work.close();
-    cuts.examine(world, .flush);
-    totals.images += cuts.image_count;
-    totals.deep += cuts.deep_count;
-    totals.points += cuts.point;
-    try cuts.report(test_name);
+    var run: Run = undefined;
+    try run.init(options, cuts_options);
+    defer run.deinit();
+    try run.steps(step_count);
+    run.addTo(totals);
+    try run.cuts.report(test_name);
 }
 
 fn runSeeds(
@@ -96,6 +124,37 @@ test "power cut: a second one during recovery" {
     const name = "power cut: a second one";
     const base: Workload.Options = .{ .seed = 2000, .page_size = 1024 };
     try runSeeds(10, base, .{ .image_count = 2, .deep_every = 10 }, 30, name);
+}
+
+test "power cut: a second one after each image of creation" {
+    const name = "power cut: a second one after each image";
+    const base: Workload.Options = .{ .seed = 4000, .operation_count_max = 1, .key_count = 3 };
+    try runSeeds(10, base, .{ .image_count = 30, .deep_every = 1 }, 2, name);
+}
+
+test "power cut: a flush that does nothing is caught, whichever it is" {
+    for ([_][]const u8{ "/disk/x", "/disk/x-new", "/disk/x-wal", "/disk" }) |lying_path| {
+        var caught: u32 = 0;
+        for (0..10) |seed| {
+            const options: Workload.Options = .{ .seed = 3000 + seed };
+            var totals: Totals = .{};
+            caught += @intFromBool(try isCaught(options, lying_path, &totals));
+            if (caught > 0) break;
+        }
+        if (caught == 0) std.debug.print("a lying flush of {s} is not caught\n", .{lying_path});
+        try testing.expect(caught > 0);
+    }
+}
+
+fn isCaught(options: Workload.Options, lying_path: []const u8, totals: *Totals) !bool {
+    const cuts_options: PowerCuts.Options = .{ .image_count = 8 };
+    var run: Run = undefined;
+    try run.init(options, cuts_options);
+    defer run.deinit();
+    run.world.lying_path = lying_path;
+    try run.steps(60);
+    run.addTo(totals);
+    return run.cuts.failure != null;
 }
 
 test "workload without any fault" {

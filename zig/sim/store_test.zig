@@ -76,7 +76,8 @@ const Test = struct {
             const group: u32 = @intCast(index / 40);
             std.mem.writeInt(u16, bytes[0..2], @intCast(group), .big);
             const at = if (index % 7 == 2) size - 4 else 2;
-            std.mem.writeInt(u32, bytes[at..][0..4], @truncate(std.hash.int(@as(u64, index))), .big);
+            const scattered: u32 = @truncate(std.hash.int(@as(u64, index)));
+            std.mem.writeInt(u32, bytes[at..][0..4], scattered, .big);
             key.* = bytes;
         }
         std.mem.sort([]const u8, &self.keys, {}, lower);
@@ -169,7 +170,12 @@ const Test = struct {
         }
     }
 
-    fn compare(self: *Test, pages: Pages, tree: page_format.Tree, cells: *const [key_count]u32) !void {
+    fn compare(
+        self: *Test,
+        pages: Pages,
+        tree: page_format.Tree,
+        cells: *const [key_count]u32,
+    ) !void {
         var cursor: Cursor = .init(pages, tree);
         var found = try cursor.first();
         var buffer: [65536]u8 = undefined;

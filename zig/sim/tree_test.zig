@@ -585,6 +585,42 @@ test "savepoints: a rolled back tree is the tree it was" {
     try model.checkAll();
 }
 
+test "no memory for a frame: the operation fails, and what was before can be had back" {
+    const store = try TestStore.create(testing.allocator, 512);
+    defer store.destroy();
+    var prng = std.Random.DefaultPrng.init(78);
+    var model = try Model.create(store, prng.random(), .mixed, 300);
+    defer model.destroy();
+    for (0..300) |_| try model.put();
+    const rows = try testing.allocator.dupe(?Model.Row, model.rows);
+    defer testing.allocator.free(rows);
+    const plain = store.dirty.set.allocator;
+    for (0..60) |round| {
+        const tree = model.tree;
+        @memcpy(rows, model.rows);
+        const level = try store.dirty.savepoint();
+        var failing = std.testing.FailingAllocator.init(plain, .{ .fail_index = round % 4 });
+        store.dirty.set.allocator = failing.allocator();
+        const result = for (0..200) |_| {
+            const step = if (prng.random().boolean()) model.put() else model.remove();
+            step catch |err| break err;
+        } else {};
+        store.dirty.set.allocator = plain;
+        if (result) |_| {
+            store.dirty.releaseSavepoint(level);
+        } else |err| {
+            try testing.expectEqual(error.OutOfMemory, err);
+            store.dirty.rollback(level);
+            model.tree = tree;
+            @memcpy(model.rows, rows);
+        }
+        _ = try checkTree(store, model.tree);
+        try model.checkGets(5);
+        if (round % 20 == 19) try model.commit();
+    }
+    try model.checkAll();
+}
+
 /// A tree in the file whose pages are damaged one at a time, all checksums put right.
 const Damage = struct {
     store: *TestStore,

@@ -120,7 +120,8 @@ pub fn reserve(self: *File, page_count: u32) Error!void {
     self.size = roomy;
 }
 
-/// From page `page_count` on, or a little behind, what is written stays in memory. Returns the first
+/// From page `page_count` on, or a little behind, what is written stays in memory. Returns the
+/// first
 /// such page.
 pub fn makePrivate(self: *File, page_count: u32) u32 {
     const unit = @max(map_unit, self.page_size);
@@ -131,7 +132,8 @@ pub fn makePrivate(self: *File, page_count: u32) u32 {
 }
 
 fn reservePrivate(self: *File, needed: u64) Error!void {
-    const roomy = std.mem.alignForward(u64, needed + growth_max / 16, @max(map_unit, self.page_size));
+    const unit = @max(map_unit, self.page_size);
+    const roomy = std.mem.alignForward(u64, needed + growth_max / 16, unit);
     const end = @min(roomy, self.range.len);
     if (needed > end) return error.Full;
     try self.os.mapMemory(@alignCast(self.range[self.size..end]));

@@ -187,11 +187,15 @@ fn makeAvailable(self: *FreeSpace, freed: Freed) void {
 pub fn allocate(self: *FreeSpace, count: u32) Error!u32 {
     assert(count > 0);
     try self.taken.ensureUnusedCapacity(self.allocator, 1);
-    const reused = if (self.no_reuse) null else if (count == 1) self.popRecent() else self.findRun(count);
-    const pgno = reused orelse try self.atEnd(count);
+    const pgno = self.reusable(count) orelse try self.atEnd(count);
     for (pgno..pgno + count) |i| self.clear(@intCast(i));
     self.taken.appendAssumeCapacity(.{ .pgno = pgno, .count = count });
     return pgno;
+}
+
+fn reusable(self: *FreeSpace, count: u32) ?u32 {
+    if (self.no_reuse) return null;
+    return if (count == 1) self.popRecent() else self.findRun(count);
 }
 
 fn atEnd(self: *FreeSpace, count: u32) Error!u32 {

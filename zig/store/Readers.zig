@@ -64,7 +64,11 @@ pub fn unpin(lock: *Lock, index: u32) void {
 }
 
 /// Appends every pinned txnid to `out`, each once.
-pub fn pinned(lock: *const Lock, allocator: std.mem.Allocator, out: *std.ArrayList(u64)) error{OutOfMemory}!void {
+pub fn pinned(
+    lock: *const Lock,
+    allocator: std.mem.Allocator,
+    out: *std.ArrayList(u64),
+) error{OutOfMemory}!void {
     for (used(lock)) |*slot| {
         if (slot.process.load(.acquire) == 0) continue;
         const txnid = slot.txnid.load(.seq_cst);

@@ -27,7 +27,11 @@ pub fn page(self: *const Snapshot, ref: page_format.Ref) error{Corrupt}![]align(
     return bytes;
 }
 
-fn check(self: *const Snapshot, ref: page_format.Ref, bytes: []align(8) const u8) error{Corrupt}!void {
+fn check(
+    self: *const Snapshot,
+    ref: page_format.Ref,
+    bytes: []align(8) const u8,
+) error{Corrupt}!void {
     @branchHint(.unlikely);
     if (self.verify != .never and page_format.checksum(bytes, ref.pgno) != ref.checksum) {
         return error.Corrupt;

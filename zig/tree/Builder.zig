@@ -3,9 +3,9 @@
 //! into it; memory is one page a level.
 //!
 //! ```text
-//! level 2                      [ .   60 ...
-//! level 1          [ .  20  40 ]    [ .   80 ...          a page is sealed when its next entry
-//! level 0     [10] [20 30] [40 50]  [60 70] [80 ...       does not fit; its parent then takes it in
+//! level 2                   [ .   60 ...
+//! level 1       [ .  20  40 ]    [ .   80 ...        a page is sealed when its next entry does
+//! level 0  [10] [20 30] [40 50]  [60 70] [80 ...     not fit; its parent then takes it in
 //! ```
 //!
 //! Invariants: a page waits as keys relative to its first one, since its prefix is known only with
@@ -36,12 +36,19 @@ pub const Run = struct { ref: page.RunRef, size: u32 };
 const few_keys_max = 4;
 
 /// An entry that waits: header, the key behind what it shares with the first one, tail, rest.
-const Waiting = struct { offset: u32, shared: u32, local_size: u32, tail_size: u32, rest_size: u32 };
+const Waiting = struct {
+    offset: u32,
+    shared: u32,
+    local_size: u32,
+    tail_size: u32,
+    rest_size: u32,
+};
 
 const tail_size = @sizeOf(page.TailBytes);
 
 fn pageSize(sum: u32, prefix_size: u32, key_count: u32) u32 {
-    return config.page_header_size + bytes_format.padded(prefix_size) + sum - prefix_size * key_count;
+    const fixed = config.page_header_size + bytes_format.padded(prefix_size);
+    return fixed + sum - prefix_size * key_count;
 }
 
 /// The prefix that makes a page smallest, of keys that share `common` bytes: padding may cost more
@@ -474,7 +481,9 @@ const TestEntry = struct {
 };
 
 fn expectBuilt(count: u32, page_size: u32, shape: u32) !void {
-    errdefer std.debug.print("{d} entries, pages of {d}, shape {d}\n", .{ count, page_size, shape });
+    errdefer std.debug.print("{d} entries, page size {d}, shape {d}\n", .{
+        count, page_size, shape,
+    });
     var disk = try TestDisk.init();
     defer disk.deinit();
     var path: [os_types.path_size_max]u8 = undefined;

@@ -10,7 +10,11 @@ const overflow = @import("../format/overflow.zig");
 const Pages = @import("../store/Pages.zig");
 const keys = @import("keys.zig");
 
-pub const Statistics = struct { branch_pages: u64 = 0, leaf_pages: u64 = 0, overflow_pages: u64 = 0 };
+pub const Statistics = struct {
+    branch_pages: u64 = 0,
+    leaf_pages: u64 = 0,
+    overflow_pages: u64 = 0,
+};
 
 const Level = struct { bytes: []align(8) const u8, next: u32 };
 

@@ -243,7 +243,7 @@ pub fn nextPiece(self: *Audit, run: *Run) Error!?[]const u8 {
 /// Reads a short run at once into `buffer`. Null, with a finding: it is damaged, or longer.
 pub fn readRun(self: *Audit, ref: page.RunRef, size: u32, buffer: []u8) Error!?[]const u8 {
     if (size > buffer.len) {
-        try self.report(ref.pgno, "is an overflow run of {d} bytes, too many for its kind", .{size});
+        try self.report(ref.pgno, "is an overflow run of {d} bytes, too many for it", .{size});
         self.is_partial = true;
         return null;
     }

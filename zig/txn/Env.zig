@@ -125,7 +125,9 @@ pub fn viewOf(self: *Env, state: Lock.State) Error!View {
 pub fn publishedState(self: *const Env) Error!Lock.State {
     const kind = self.slotless orelse return self.lock.published();
     if (try self.isOutdated(kind)) {
-        explain.set("a process with write access has opened {s} since: open it again", .{self.path});
+        explain.set("a process with write access has opened {s} since: open it again", .{
+            self.path,
+        });
         return error.Busy;
     }
     return self.lock.published();

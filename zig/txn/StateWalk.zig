@@ -145,7 +145,9 @@ fn nextTable(self: *StateWalk, at: *Leaf) Error!void {
     self.table_count += 1;
     const known = try self.ids.getOrPut(self.audit.allocator, record.id);
     if (known.found_existing or record.id >= self.state.table_id_next) {
-        try self.audit.report(at.pgno, "holds a table of id {d}, which is not its own", .{record.id});
+        try self.audit.report(at.pgno, "holds a table of id {d}, which is not its own", .{
+            record.id,
+        });
     }
     if (record.created > self.state.txnid) {
         try self.audit.report(at.pgno, "holds a table of a commit to come, {d}", .{record.created});

@@ -217,7 +217,9 @@ fn checkTail(self: *TreeWalk, pgno: u32, bytes: []align(8) const u8, index: u32)
     const tail = page.tail(bytes, index).?;
     const run = tail.run.ref();
     if (run.txnid > page.txnid(bytes)) {
-        try self.audit.report(pgno, "refers to a run of commit {d}, newer than itself", .{run.txnid});
+        try self.audit.report(pgno, "refers to a run of commit {d}, newer than itself", .{
+            run.txnid,
+        });
     }
     const room = self.tails[2 * tailSizeMax(self.audit.page_size) ..];
     _ = try self.audit.readRun(run, tail.size, room);

@@ -230,7 +230,9 @@ fn countListPages(audit: *const Audit, end: u32) Error!u32 {
     defer audit.allocator.free(bytes);
     var count: u32 = 0;
     var at: u32 = 0;
-    while (nextUnused(audit, at, end) != null) : (count += 1) at = fillList(audit, bytes, at, end).at;
+    while (nextUnused(audit, at, end) != null) : (count += 1) {
+        at = fillList(audit, bytes, at, end).at;
+    }
     return count;
 }
 
@@ -309,7 +311,8 @@ fn exists(path: []const u8) Error {
 /// Opens the file that becomes the copy, locked. What a killed backup left is removed.
 fn openTemporary(os: Os, path: [:0]const u8) Error!os_types.Fd {
     for (0..16) |_| {
-        const fd = os.open(path, .{ .write = true, .create = true, .exclusive = true }) catch |err| {
+        const flags: os_types.OpenFlags = .{ .write = true, .create = true, .exclusive = true };
+        const fd = os.open(path, flags) catch |err| {
             if (err != error.Exists) return err;
             try removeLeftover(os, path);
             continue;

@@ -58,7 +58,10 @@ pub const Check = struct {
         errdefer if (slot) |index| Readers.give(&env.lock, index);
         const has_lock = try tryWriterLock(env, options.exact_timeout_ns);
         defer if (has_lock) env.endWrite();
-        const state = if (slot) |index| Readers.pin(&env.lock, index).state else try env.publishedState();
+        const state = if (slot) |index|
+            Readers.pin(&env.lock, index).state
+        else
+            try env.publishedState();
         // Proves that the file is as long as the state says, too.
         _ = try env.viewOf(state);
         self.* = .{ .env = env, .slot = slot, .audit = undefined, .walk = undefined };
@@ -150,10 +153,11 @@ pub const Check = struct {
             at = reader.next;
         }
         if (chain_count != meta.freelist.page_count or listed != meta.free_page_count) {
-            try audit.report(meta.freelist.pgno, "begins a freelist of {d} pages that lists {d}, " ++
-                "its meta says {d} and {d}", .{
-                chain_count, listed, meta.freelist.page_count, meta.free_page_count,
-            });
+            try audit.report(
+                meta.freelist.pgno,
+                "begins a freelist of {d} pages that lists {d}, its meta says {d} and {d}",
+                .{ chain_count, listed, meta.freelist.page_count, meta.free_page_count },
+            );
         }
         if (free) |known| if (listed != known.count) {
             try audit.report(meta.freelist.pgno, "begins a freelist that lists {d} pages, " ++
@@ -225,7 +229,8 @@ fn tryWriterLock(env: *Env, timeout_ns: ?u64) Error!bool {
 /// The meta whose freelist holds pages of its own now: that of the running checkpoint, if one is.
 fn currentMeta(env: *const Env) ?meta_format.Meta {
     const checkpoint = &env.lock.shared.checkpoint;
-    if (checkpoint.phase.load(.seq_cst) == @intFromEnum(Lock.Phase.idle)) return env.completedMeta();
+    const phase = checkpoint.phase.load(.seq_cst);
+    if (phase == @intFromEnum(Lock.Phase.idle)) return env.completedMeta();
     return meta_format.decode(&checkpoint.meta, checkpoint.slot & 1) catch null;
 }
 
@@ -237,9 +242,9 @@ fn checkCompanions(audit: *Audit, env: *Env) Error!void {
         const before = shared.completed_meta;
         if (try checkMeta(env, slot, &before)) continue;
         const phase = shared.checkpoint.phase.load(.seq_cst);
-        const is_running = phase != @intFromEnum(Lock.Phase.idle) and shared.checkpoint.slot == slot;
-        const is_steady = std.mem.eql(u8, &before, &shared.completed_meta);
-        if (is_running or !is_steady) continue;
+        const is_idle = phase == @intFromEnum(Lock.Phase.idle);
+        if (!is_idle and shared.checkpoint.slot == slot) continue;
+        if (!std.mem.eql(u8, &before, &shared.completed_meta)) continue;
         try audit.report(slot, "is not the meta that it should be", .{});
     }
     const newest = env.completedMeta() orelse return;
@@ -259,7 +264,8 @@ fn checkMeta(env: *Env, slot: u32, newest: *const [meta_format.size]u8) Error!bo
     var bytes: [meta_format.size]u8 = undefined;
     if (try env.file.read(&bytes, @as(u64, slot) * env.file.page_size) < bytes.len) return false;
     const meta = meta_format.decode(&bytes, slot) catch return false;
-    const last = meta_format.decode(newest, 0) catch meta_format.decode(newest, 1) catch return true;
+    const last = meta_format.decode(newest, 0) catch
+        meta_format.decode(newest, 1) catch return true;
     if (!std.mem.eql(u8, &meta.store_id, &env.store_id)) return false;
     if (meta.page_size != env.file.page_size) return false;
     if (last.sequence % 2 == slot) return std.mem.eql(u8, &bytes, newest);
@@ -297,7 +303,8 @@ pub fn checkAll(env: *Env) Error!Report {
     while (!try check.step(std.math.maxInt(u32))) {}
     const findings = check.findings();
     var buffer: [1600]u8 = undefined;
-    const first = if (findings.len == 0) "" else std.fmt.bufPrint(&buffer, "page {d} of {s}: {s}", .{
+    const format = "page {d} of {s}: {s}";
+    const first = if (findings.len == 0) "" else std.fmt.bufPrint(&buffer, format, .{
         findings[0].pgno, findings[0].table orelse "the store", findings[0].message,
     }) catch &buffer;
     return .{
