@@ -1,0 +1,142 @@
+/**
+ * `npm test`: makes the clone ready, checks the style, runs every test in every runner, and sums up.
+ * The last line is `N passed, N failed` (and `, N skipped`); the exit code is 1 if anything failed.
+ * The output of a part is printed whole if the part failed, and its counts in any case.
+ *
+ * Usage: node scripts/test.mjs [style|zig|bun|deno]… [-- arguments of the runner]
+ */
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { countBun, countCheck, countDeno, countZig } from "./counts.mjs";
+import { build, install } from "./setup.mjs";
+import { root, run, tools, zigBuild } from "./tools.mjs";
+
+function typescriptFolders() {
+  return ["src", "ffi", "test", "bench"].filter((folder) => existsSync(join(root, folder)));
+}
+
+/** Rounds follow each other; the parts of one round run two at a time. */
+function rounds(extra) {
+  const { zig, bun, deno, tsc } = tools;
+  const check = (name, program, ...args) => ({
+    group: "style",
+    name,
+    program,
+    args,
+    count: countCheck,
+  });
+  const zigTest = (name, step, mode) => ({
+    group: "zig",
+    name,
+    program: zig,
+    args: zigBuild(step, `-Doptimize=${mode}`, "--summary", "all", ...extra),
+    count: countZig,
+  });
+  return [
+    [
+      check("zig fmt", zig, "fmt", "--check", "zig"),
+      check("deno fmt", deno, "fmt", "--check"),
+      check("deno lint", deno, "lint"),
+      check("types in Bun", process.execPath, tsc, "-p", "."),
+      check("types in Deno", deno, "check", ...typescriptFolders()),
+      check("documentation", deno, "doc", "--lint", "src/mod.ts"),
+      check("examples", deno, "check", "--doc-only", "src"),
+      check("ABI is current", zig, ...zigBuild("abi-check")),
+      check("tidy", zig, ...zigBuild("tidy")),
+      zigTest("zig, simulated, Debug", "test", "Debug"),
+      zigTest("zig, simulated, ReleaseSafe", "test", "ReleaseSafe"),
+      zigTest("zig, this machine, Debug", "test-native", "Debug"),
+    ],
+    [{
+      group: "bun",
+      name: "bun test",
+      program: bun,
+      args: ["test", "--timeout=600000", ...extra],
+      count: countBun,
+    }],
+    [{
+      group: "deno",
+      name: "deno test",
+      program: deno,
+      args: ["test", "--quiet", "--allow-all", "--no-check", ...extra],
+      count: countDeno,
+    }],
+  ];
+}
+
+async function runPart(part) {
+  const begin = performance.now();
+  const result = await run(part.program, part.args, { capture: true, minutes: 30 });
+  const seconds = (performance.now() - begin) / 1000;
+  const done = { ...part, ...part.count(result), seconds };
+  report(done, result);
+  return done;
+}
+
+/** Prints a part as it ends: one line, and all that it said if it failed. */
+function report(
+  { name, program, args, passed, failed, skipped, seconds },
+  { code, signal, output },
+) {
+  const counted = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+  console.log(
+    `${failed === 0 ? "ok    " : "FAILED"} ${name}: ${counted} (${seconds.toFixed(1)} s)`,
+  );
+  if (failed === 0) return;
+  const end = signal === null ? `exit code ${code}` : `ended by ${signal}`;
+  console.log(`$ ${[program, ...args].join(" ")}\n${output.trimEnd()}\n[${end}]\n`);
+}
+
+/** Runs the parts of a round two at a time, in their order. */
+async function runRound(parts) {
+  const waiting = [...parts];
+  const done = [];
+  const work = async () => {
+    for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
+      done.push(await runPart(part));
+    }
+  };
+  await Promise.all([work(), work()]);
+  return parts.map(({ name }) => done.find((part) => part.name === name));
+}
+
+function printTable(parts) {
+  const width = Math.max(...parts.map(({ name }) => name.length));
+  const cell = (value) => String(value).padStart(8);
+  const head = ["passed", "failed", "skipped", "seconds"].map(cell).join("");
+  console.log(`\n${"".padEnd(width)}${head}`);
+  for (const { name, passed, failed, skipped, seconds } of parts) {
+    const row = [passed, failed, skipped, seconds.toFixed(1)].map(cell).join("");
+    console.log(`${name.padEnd(width)}${row}`);
+  }
+}
+
+function printSum(parts) {
+  const total = (key) => parts.reduce((all, part) => all + part[key], 0);
+  const skipped = total("skipped");
+  const end = skipped > 0 ? `, ${skipped} skipped` : "";
+  console.log(`\n${total("passed")} passed, ${total("failed")} failed${end}`);
+  return total("failed") === 0;
+}
+
+function readArguments(argv) {
+  const groups = ["style", "zig", "bun", "deno"];
+  const wanted = argv.filter((name, index) => groups.includes(name) && index < groups.length);
+  const extra = argv.filter((name) => !wanted.includes(name) && name !== "--");
+  return { wanted: wanted.length > 0 ? wanted : groups, extra };
+}
+
+const { wanted, extra } = readArguments(process.argv.slice(2));
+await install();
+const isBuilt = await build();
+const parts = [];
+if (!isBuilt) parts.push({ name: "library", passed: 0, failed: 1, skipped: 0, seconds: 0 });
+for (const round of rounds(extra)) {
+  const needsLibrary = round.every(({ group }) => group === "bun" || group === "deno");
+  if (needsLibrary && !isBuilt) continue;
+  parts.push(...await runRound(round.filter(({ group }) => wanted.includes(group))));
+}
+rmSync(join(root, ".cache", "tmp"), { recursive: true, force: true });
+printTable(parts);
+if (!printSum(parts)) process.exitCode = 1;
