@@ -1,0 +1,105 @@
+/**
+ * Text between JavaScript strings and UTF-8 bytes, at the cost that each runtime asks least for.
+ * Writing never stores a lone surrogate: who calls refuses it, since UTF-8 has no bytes for it.
+ * Reading takes any bytes; what is not UTF-8 reads as U+FFFD. A byte order mark is kept.
+ * Assumes a little-endian machine, as the store's files do.
+ */
+import { Buffer } from "node:buffer";
+
+/** Bytes to decode from, with what decoding them quickly needs. Both name the same memory. */
+export interface Source {
+  /** The bytes themselves. */
+  readonly bytes: Uint8Array;
+  /** The same bytes, as the class that reads text from a part without making a view of it. */
+  readonly text: Buffer;
+}
+
+/** Bytes that a key or a value is written into. All of them name the same memory. */
+export interface Area {
+  /** The whole of it; its size is a multiple of four. */
+  readonly bytes: Uint8Array;
+  /** As words, to store four characters at once. */
+  readonly words: Uint32Array;
+  /** The part that may be filled: as many bytes as a key may have. */
+  readonly room: Uint8Array;
+}
+
+/** Up to here a loop over characters beats the call of an encoder, on both runtimes. */
+const SHORT_MAX = 48;
+/** From here on making a view for TextDecoder costs less than what the other way loses. */
+const LONG_MIN = 512;
+
+const encoder: TextEncoder = new TextEncoder();
+const decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Wraps bytes for decoding. */
+export function sourceOf(bytes: Uint8Array): Source {
+  return { bytes, text: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+/** An area over memory, of which the first `room` bytes may be filled. */
+export function areaOf(memory: ArrayBufferLike, offset: number, size: number, room: number): Area {
+  return {
+    bytes: new Uint8Array(memory, offset, size),
+    words: new Uint32Array(memory, offset, size >> 2),
+    room: new Uint8Array(memory, offset, room),
+  };
+}
+
+/**
+ * Writes a short ASCII string at the start of an area, four characters at a time.
+ *
+ * @returns Whether it was short and ASCII; if not, the area holds rubbish.
+ */
+export function writeShortText(words: Uint32Array, text: string): boolean {
+  const size = text.length;
+  if (size > SHORT_MAX) return false;
+  let seen = 0;
+  let word = 0;
+  let index = 0;
+  for (; index + 4 <= size; index += 4) {
+    const a = text.charCodeAt(index);
+    const b = text.charCodeAt(index + 1);
+    const c = text.charCodeAt(index + 2);
+    const d = text.charCodeAt(index + 3);
+    seen |= a | b | c | d;
+    words[word++] = a | (b << 8) | (c << 16) | (d << 24);
+  }
+  if (index < size) {
+    let rest = 0;
+    for (let shift = 0; index < size; index += 1, shift += 8) {
+      const code = text.charCodeAt(index);
+      seen |= code;
+      rest |= code << shift;
+    }
+    words[word] = rest;
+  }
+  return seen < 0x80;
+}
+
+/**
+ * Writes well-formed text into the whole of `room`.
+ *
+ * @returns The bytes written, or -1 if they do not fit.
+ */
+export function writeText(room: Uint8Array, text: string): number {
+  if (text.length > room.length) return -1;
+  const { read, written } = encoder.encodeInto(text, room);
+  return read === text.length ? written : -1;
+}
+
+/** The UTF-8 bytes of well-formed text, in memory of their own. */
+export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(text);
+}
+
+/** How many bytes text has in UTF-8. */
+export function textSize(text: string): number {
+  return Buffer.byteLength(text, "utf8");
+}
+
+/** The text of a part of the bytes. */
+export function readText(source: Source, start: number, end: number): string {
+  if (end - start < LONG_MIN) return source.text.toString("utf8", start, end);
+  return decoder.decode(source.bytes.subarray(start, end));
+}

@@ -1,0 +1,407 @@
+/**
+ * Ranges: the keys and values of a table between two bounds, in order, fetched in chunks.
+ * A range is only a description until it is iterated; each iteration pins one state at its first
+ * next() and lets it go at the end. Rows are decoded from a copy of their chunk, so whatever the
+ * caller does between two rows cannot change them.
+ */
+import { rangeFlags } from "../ffi/abi.ts";
+import { Held } from "./access.ts";
+import type { Access } from "./access.ts";
+import type { Key, KeyCodec } from "./codec/key.ts";
+import { type Area, type Source, sourceOf } from "./codec/text.ts";
+import { failure } from "./library.ts";
+import { booleanOption, integerOption, optionsObject } from "./options.ts";
+import { type Scope, scopeEnded } from "./scope.ts";
+import type { Session } from "./session.ts";
+import type { TableState } from "./table_state.ts";
+
+/** A whole key, or the beginning of an array. */
+export type KeyPrefix<K extends Key> = K extends readonly unknown[] ? K | readonly Key[] : K;
+
+/**
+ * Which part of a table, and in which order.
+ *
+ * `start` is where the iteration begins and `end` where it stops: without `reverse` the lower and
+ * the upper bound, with it the upper and the lower one. In both directions `start` belongs to the
+ * range and `end` does not, unless exclusiveStart and inclusiveEnd say otherwise.
+ */
+export interface RangeOptions<K extends Key> {
+  /** Where to begin. */
+  start?: KeyPrefix<K>;
+  /** Where to stop, itself left out. */
+  end?: KeyPrefix<K>;
+  /** Only keys that begin with these characters, bytes or elements of an array. */
+  prefix?: KeyPrefix<K>;
+  /** Leave `start` itself out. */
+  exclusiveStart?: boolean;
+  /** Take `end` itself in. */
+  inclusiveEnd?: boolean;
+  /** From the greatest key to the smallest. */
+  reverse?: boolean;
+  /** At most so many rows. */
+  limit?: number;
+  /** Pass over so many rows first; costs no more than the first row. */
+  offset?: number;
+}
+
+/**
+ * Rows of a range: lazy and restartable. Every iteration belongs to one state, which it pins from
+ * its first row until its end, return() or dispose, or until it is collected.
+ */
+export interface RangeIterable<T> extends Iterable<T> {
+  /** The rows as `f` makes them. */
+  map<U>(f: (row: T) => U): RangeIterable<U>;
+  /** The rows of which `f` holds. */
+  filter(f: (row: T) => boolean): RangeIterable<T>;
+  /** The first row, if there is one. */
+  first(): T | undefined;
+  /** All rows. */
+  toArray(): T[];
+}
+
+/** A bound: its bytes, and whether a key equal to it belongs to the range. */
+interface Bound {
+  readonly bytes: Uint8Array;
+  readonly isIncluded: boolean;
+}
+
+/** A range as the engine takes it. */
+export interface Bounds {
+  /** Lower bound. */
+  readonly lower: Bound | null;
+  /** Upper bound. */
+  readonly upper: Bound | null;
+  /** From the greatest key to the smallest. */
+  readonly isReverse: boolean;
+  /** Rows to pass over. */
+  readonly offset: number;
+  /** Most rows, or Infinity. */
+  readonly limit: number;
+}
+
+/** Where keys are encoded to: those of a bound as those of a get. */
+interface Encoding {
+  readonly keys: KeyCodec;
+  readonly area: Area;
+}
+
+/** Checks the options of a range and encodes its bounds. */
+export function rangeBounds(
+  session: Session,
+  table: TableState,
+  options: RangeOptions<Key> | undefined,
+): Bounds {
+  const given = optionsObject(options);
+  const encoding = { keys: table.keys, area: session.scratch.keyA };
+  const isReverse = booleanOption("reverse", given.reverse, false);
+  const start = bound(
+    encoding,
+    given.start,
+    !booleanOption("exclusiveStart", given.exclusiveStart, false),
+  );
+  const end = bound(encoding, given.end, booleanOption("inclusiveEnd", given.inclusiveEnd, false));
+  let lower = isReverse ? end : start;
+  let upper = isReverse ? start : end;
+  if (given.prefix !== undefined) {
+    const size = table.keys.encodePrefix(encoding.area, given.prefix);
+    const bytes = encoding.area.bytes.slice(0, size);
+    const behind = table.keys.prefixEnd(given.prefix, bytes);
+    lower = narrower(lower, { bytes, isIncluded: true }, 1);
+    if (behind !== undefined) upper = narrower(upper, upperOf(encoding, bytes, behind), -1);
+  }
+  const most = [0, Number.MAX_SAFE_INTEGER] as const;
+  const offset = integerOption("offset", given.offset, most, 0);
+  const limit = given.limit === Infinity
+    ? Infinity
+    : integerOption("limit", given.limit, most, Infinity);
+  return { lower, upper, isReverse, offset, limit };
+}
+
+function bound(encoding: Encoding, key: Key | undefined, isIncluded: boolean): Bound | null {
+  if (key === undefined) return null;
+  const size = encoding.keys.encode(encoding.area, key);
+  return { bytes: encoding.area.bytes.slice(0, size), isIncluded };
+}
+
+/** The end of a prefix; of one so long that no longer key exists, the prefix itself. */
+function upperOf(encoding: Encoding, prefix: Uint8Array, behind: Uint8Array): Bound {
+  if (behind.length > encoding.area.room.length) return { bytes: prefix, isIncluded: true };
+  return { bytes: behind, isIncluded: false };
+}
+
+/**
+ * Of two bounds the one that leaves less: the greater lower one (1) or the smaller upper one
+ * (-1).
+ */
+function narrower(a: Bound | null, b: Bound, direction: 1 | -1): Bound {
+  if (a === null) return b;
+  const order = compareBytes(a.bytes, b.bytes) * direction;
+  if (order !== 0) return order > 0 ? a : b;
+  return a.isIncluded ? b : a;
+}
+
+/** Compares bytes as the engine does. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const size = Math.min(a.length, b.length);
+  for (let index = 0; index < size; index += 1) {
+    if (a[index] !== b[index]) return a[index]! < b[index]! ? -1 : 1;
+  }
+  return a.length - b.length;
+}
+
+/** Puts bounds into the key areas; the flags that say so. */
+export function placeBounds(session: Session, bounds: Bounds, isKeysOnly: boolean): number {
+  const { lower, upper } = bounds;
+  let flags = 0;
+  if (lower !== null) {
+    session.scratch.keyA.bytes.set(lower.bytes);
+    flags |= rangeFlags.has_start | (lower.isIncluded ? 0 : rangeFlags.exclusive_start);
+  }
+  if (upper !== null) {
+    session.scratch.keyB.bytes.set(upper.bytes);
+    flags |= rangeFlags.has_end | (upper.isIncluded ? rangeFlags.inclusive_end : 0);
+  }
+  if (bounds.isReverse) flags |= rangeFlags.reverse;
+  return isKeysOnly ? flags | rangeFlags.keys_only : flags;
+}
+
+/** What an iteration reads, and how its rows look. */
+export interface RangeReading<T> {
+  readonly access: Access;
+  readonly scope: Scope;
+  readonly table: TableState;
+  readonly bounds: Bounds;
+  readonly isKeysOnly: boolean;
+  /** Makes a row of the bytes of its key and of its value. */
+  readonly row: (key: Part, value: Part) => T;
+}
+
+/** Bytes of a row: a part of a chunk. */
+export interface Part {
+  source: Source;
+  start: number;
+  end: number;
+}
+
+/** Rows of the first chunk, of the following ones four times as many each, and at most. */
+const CHUNK_FIRST = 16;
+const CHUNK_MAX = 4096;
+/** Stands for the size of a value that did not fit. */
+const LARGE_SIZE = 0xffff_ffff;
+
+/** Opens a range of the engine. */
+function openRange<T>(reading: RangeReading<T>): number {
+  const { access, scope, table, bounds } = reading;
+  const { session } = access;
+  const flags = placeBounds(session, bounds, reading.isKeysOnly);
+  const { call, handle, words } = session;
+  words[0] = bounds.offset;
+  words[1] = bounds.limit === Infinity ? -1 : bounds.limit;
+  const lower = bounds.lower?.bytes.length ?? 0;
+  const upper = bounds.upper?.bytes.length ?? 0;
+  const range = call.range_open(handle, scope.handle, table.index, flags, lower, upper);
+  if (range < 0) throw failure(range, "read a range");
+  return range;
+}
+
+/** One iteration over a range. */
+class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
+  readonly #reading: RangeReading<T>;
+  readonly #key: Part;
+  readonly #value: Part;
+  #held: Held | null = null;
+  #range = 0;
+  #chunkSize: number;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  #rows = 0;
+  #at = 0;
+  #large: Source | null = null;
+  #isDone = false;
+
+  constructor(reading: RangeReading<T>, chunkSize: number) {
+    const nothing = { source: sourceOf(new Uint8Array()), start: 0, end: 0 };
+    this.#reading = reading;
+    this.#key = { ...nothing };
+    this.#value = { ...nothing };
+    this.#chunkSize = chunkSize;
+  }
+
+  next(): IteratorResult<T, undefined> {
+    this.#assertUsable();
+    if (this.#rows === 0 && !this.#fetch()) return { done: true, value: undefined };
+    this.#rows -= 1;
+    const view = this.#view;
+    const keySize = view.getUint32(this.#at, true);
+    const valueSize = view.getUint32(this.#at + 4, true);
+    const key = this.#key;
+    const value = this.#value;
+    key.start = this.#at + 8;
+    key.end = value.start = key.start + keySize;
+    if (valueSize === LARGE_SIZE && this.#large !== null) {
+      value.source = this.#large;
+      value.start = 0;
+      value.end = this.#large.bytes.length;
+    } else {
+      value.source = key.source;
+      this.#at = value.end = value.start + valueSize;
+    }
+    return { done: false, value: this.#reading.row(key, value) };
+  }
+
+  /** Lets the state go, wherever the iteration stands. */
+  return(): IteratorResult<T, undefined> {
+    this.#isDone = true;
+    this.#rows = 0;
+    this.#held?.end();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  [Symbol.dispose](): void {
+    this.return();
+  }
+
+  #assertUsable(): void {
+    const { access, scope } = this.#reading;
+    if (this.#isDone && this.#rows === 0) return;
+    access.assertOpen("read on in a range");
+    if (!scope.isOpen) throw scopeEnded("read on in a range");
+  }
+
+  /** Gets the next rows; false when there are none. */
+  #fetch(): boolean {
+    if (this.#isDone || this.#reading.bounds.limit === 0) return false;
+    if (this.#held === null) this.#open();
+    const { session } = this.#reading.access;
+    const { call, words } = session;
+    const rows = call.range_next(session.handle, this.#range, this.#chunkSize);
+    if (rows < 0) throw this.#failed(rows);
+    const isLast = words[0] === 1;
+    this.#chunkSize = Math.min(CHUNK_MAX, this.#chunkSize * 4);
+    this.#take(session, rows, words[2]!, words[1]!);
+    if (isLast || rows === 0) {
+      this.#isDone = true;
+      this.#held!.end();
+    }
+    return rows > 0;
+  }
+
+  #open(): void {
+    const range = openRange(this.#reading);
+    this.#range = range;
+    this.#held = new Held(this.#reading.access, (session) => {
+      session.call.range_close(session.handle, range);
+    });
+    this.#held.endWith(this);
+  }
+
+  #failed(result: number): Error {
+    this.#isDone = true;
+    const error = failure(result, "read on in a range");
+    this.#held!.end();
+    return error;
+  }
+
+  /** Copies a chunk out of the data area. */
+  #take(session: Session, rows: number, used: number, largeSize: number): void {
+    this.#rows = rows;
+    this.#at = 0;
+    this.#large = null;
+    if (rows === 0) return;
+    const source = sourceOf(session.scratch.data.bytes.slice(0, used));
+    this.#key.source = source;
+    this.#view = new DataView(source.bytes.buffer, source.bytes.byteOffset, used);
+    if (this.#view.getUint32(4, true) !== LARGE_SIZE) return;
+    const large = new Uint8Array(new ArrayBuffer(largeSize));
+    const copied = session.call.value_copy(session.handle, large, largeSize);
+    if (copied < 0) throw this.#failed(copied);
+    this.#large = sourceOf(large);
+  }
+}
+
+/** What every range can do with its rows, whatever they are. */
+abstract class Rows<T> implements RangeIterable<T> {
+  abstract [Symbol.iterator](): Iterator<T, undefined>;
+
+  map<U>(f: (row: T) => U): RangeIterable<U> {
+    return new MappedRows(this, f);
+  }
+
+  filter(f: (row: T) => boolean): RangeIterable<T> {
+    return new FilteredRows(this, f);
+  }
+
+  first(): T | undefined {
+    const iterator = this[Symbol.iterator]();
+    const { done, value } = iterator.next();
+    if (done) return undefined;
+    iterator.return?.();
+    return value;
+  }
+
+  toArray(): T[] {
+    return Array.from(this);
+  }
+}
+
+/** The rows of a table between two bounds. */
+export class Range<T> extends Rows<T> {
+  readonly #reading: RangeReading<T>;
+
+  constructor(reading: RangeReading<T>) {
+    super();
+    this.#reading = reading;
+  }
+
+  [Symbol.iterator](): Iterator<T, undefined> {
+    return new RangeIterator(this.#reading, CHUNK_FIRST);
+  }
+
+  override first(): T | undefined {
+    const iterator = new RangeIterator(this.#reading, 1);
+    const { value } = iterator.next();
+    iterator.return();
+    return value;
+  }
+
+  override toArray(): T[] {
+    return Array.from(new RangeIterator(this.#reading, CHUNK_MAX));
+  }
+}
+
+/** Rows made of other rows. */
+class MappedRows<T, U> extends Rows<U> {
+  readonly #rows: Iterable<T>;
+  readonly #f: (row: T) => U;
+
+  constructor(rows: Iterable<T>, f: (row: T) => U) {
+    super();
+    this.#rows = rows;
+    this.#f = f;
+  }
+
+  *[Symbol.iterator](): Generator<U, undefined> {
+    for (const row of this.#rows) yield this.#f(row);
+    return undefined;
+  }
+}
+
+/** Some of other rows. */
+class FilteredRows<T> extends Rows<T> {
+  readonly #rows: Iterable<T>;
+  readonly #f: (row: T) => boolean;
+
+  constructor(rows: Iterable<T>, f: (row: T) => boolean) {
+    super();
+    this.#rows = rows;
+    this.#f = f;
+  }
+
+  *[Symbol.iterator](): Generator<T, undefined> {
+    for (const row of this.#rows) if (this.#f(row)) yield row;
+    return undefined;
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * putMany: entries packed into rows and handed to the engine in large pieces.
+ * All entries of one call are kept or none: who calls this does it inside a frame.
+ */
+import { copyShort } from "./codec/copy.ts";
+import type { Key } from "./codec/key.ts";
+import { describe, typeError } from "./error.ts";
+import { assertUsable, type Session } from "./session.ts";
+import type { TableState } from "./table_state.ts";
+import { encodeKey, encodeValue, type PutCondition, putEncoded, putPrepared } from "./write.ts";
+import { type Target, writeError } from "./write.ts";
+
+/** One entry that was encoded before. */
+export interface EncodedEntry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** Bytes of rows that are handed over at once; more than a key and the data area together. */
+const ROWS_SIZE = 1 << 18;
+/** Bytes before the key of a row. */
+const ROW_HEADER = 8;
+
+/** Rows under way to the engine. */
+interface PackedRows {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  used: number;
+  count: number;
+}
+
+let keptRows: PackedRows | null = null;
+
+/** Writes entries as they come; how many were written. */
+export function putManyNow(
+  target: Target,
+  entries: Iterable<readonly [unknown, unknown]>,
+  condition: PutCondition,
+): number {
+  const { session, table, writer } = target;
+  const { data, keyA } = session.scratch;
+  // The entries may come from code of the caller, which may call this again.
+  const rows = keptRows ?? makeRows();
+  keptRows = null;
+  rows.used = rows.count = 0;
+  let stored = 0;
+  for (const entry of entries) {
+    assertEntry(entry);
+    if (condition.expected !== null) {
+      const { key, value } = encodeEntry(session, table, entry);
+      stored += putEncoded(target, key, value, condition) ? 1 : 0;
+      continue;
+    }
+    const size = table.values.encode(data, entry[1]);
+    const keySize = table.keys.encode(keyA, entry[0] as Key);
+    if (data.large !== null) {
+      stored += sendRows(target, rows, condition.flags);
+      stored += putPrepared(session, table, writer, keySize, size, condition.flags) ? 1 : 0;
+      continue;
+    }
+    if (rows.used + ROW_HEADER + keySize + size > ROWS_SIZE) {
+      stored += sendRows(target, rows, condition.flags);
+    }
+    addRow(rows, keyA.bytes, keySize, data.bytes, size);
+  }
+  stored += sendRows(target, rows, condition.flags);
+  keptRows = rows;
+  return stored;
+}
+
+/** Writes entries that were encoded before; how many were written. */
+export function putManyEncoded(
+  target: Target,
+  entries: readonly EncodedEntry[],
+  condition: PutCondition,
+): number {
+  let stored = 0;
+  for (const { key, value } of entries) {
+    stored += putEncoded(target, key, value, condition) ? 1 : 0;
+  }
+  return stored;
+}
+
+/** Encodes all entries, to be written later. */
+export function encodeEntries(
+  session: Session,
+  table: TableState,
+  entries: Iterable<readonly [unknown, unknown]>,
+): EncodedEntry[] {
+  const encoded: EncodedEntry[] = [];
+  for (const entry of entries) {
+    assertEntry(entry);
+    encoded.push(encodeEntry(session, table, entry));
+  }
+  return encoded;
+}
+
+/** Refuses what is not an iterable, before anything is begun for it. */
+export function assertIterable(entries: unknown): void {
+  if (typeof entries === "object" && entries !== null && Symbol.iterator in entries) return;
+  throw typeError(
+    "ZEOLITE_OPTIONS",
+    `Cannot put many: found ${describe(entries)}; pass an iterable of [key, value]`,
+  );
+}
+
+function assertEntry(entry: unknown): void {
+  if (Array.isArray(entry) && entry.length === 2) return;
+  throw typeError(
+    "ZEOLITE_OPTIONS",
+    `Cannot put many: found ${describe(entry)} among the entries; each is a [key, value]`,
+  );
+}
+
+function encodeEntry(
+  session: Session,
+  table: TableState,
+  entry: readonly [unknown, unknown],
+): EncodedEntry {
+  const value = encodeValue(session, table, entry[1]);
+  return { key: encodeKey(session, table, entry[0] as Key), value };
+}
+
+function makeRows(): PackedRows {
+  const memory = new ArrayBuffer(ROWS_SIZE);
+  return { bytes: new Uint8Array(memory), view: new DataView(memory), used: 0, count: 0 };
+}
+
+function addRow(
+  rows: PackedRows,
+  key: Uint8Array,
+  keySize: number,
+  value: Uint8Array,
+  size: number,
+): void {
+  const at = rows.used;
+  rows.view.setUint32(at, keySize, true);
+  rows.view.setUint32(at + 4, size, true);
+  copyShort(key, rows.bytes, at + ROW_HEADER, keySize);
+  copyShort(value, rows.bytes, at + ROW_HEADER + keySize, size);
+  rows.used = at + ROW_HEADER + keySize + size;
+  rows.count += 1;
+}
+
+/** Hands the rows over; how many were written. */
+function sendRows(target: Target, rows: PackedRows, flags: number): number {
+  const { session, table, writer } = target;
+  const { bytes, used, count } = rows;
+  assertUsable(writer);
+  if (count === 0) return 0;
+  rows.used = rows.count = 0;
+  const { call, handle } = session;
+  const stored = call.put_many(handle, writer.handle, table.index, bytes, used, count, flags);
+  if (stored < 0) throw writeError(target, stored, "put many");
+  writer.operations += 1;
+  return stored;
+}
