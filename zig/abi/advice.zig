@@ -8,7 +8,7 @@ pub fn of(code: codes.Code) []const u8 {
         .not_found => "nothing is there; leave create on to make a store",
         .closed => "it was closed; open it again",
         .busy => "another thread or process is writing; try again, or raise lockTimeout",
-        .corrupt => "a page or record fails its checksum or its format; run check, restore a backup",
+        .corrupt => "a page or record fails its checksum or format; run check, restore a backup",
         .not_a_store => "the file is not a store",
         .version => "a version of the format that this library does not know wrote it; update",
         .full => "the store has reached maxSize; open it with a larger one",

@@ -125,20 +125,23 @@ pub fn dropFirstKey(bytes: []align(8) u8) void {
 }
 
 test "child: what is set is read; the first separator can be dropped" {
-    const entries = @import("entries.zig");
     const testing = std.testing;
     const first: Child = .{
         .ref = .{ .pgno = 5, .checksum = 6, .dirty = false },
         .entries = 7,
         .has_runs = false,
     };
-    const header = entryBytes(first);
-    var sequence: entries.Sequence = .{ .kind = .branch };
-    for ([_][]const u8{ "", "m", "t" }) |key| {
-        sequence.addItem(.{ .key = .{ .local = key }, .header = &header });
+    var bytes: [512]u8 align(8) = @splat(0);
+    page.headerOf(&bytes).kind = @intFromEnum(page.Kind.branch);
+    for ([_][]const u8{ "", "m", "t" }, 0..) |key, index| {
+        const at: u32 = @intCast(index);
+        const out = page.insertEntry(&bytes, at, @intCast(@sizeOf(page.BranchEntry) + key.len));
+        @memcpy(out[0..@sizeOf(page.BranchEntry)], &entryBytes(first));
+        @memcpy(out[@sizeOf(page.BranchEntry)..], key);
+        out[0] = @intCast(key.len);
+        page.setHead(&bytes, at, key);
     }
-    var bytes: [512]u8 align(8) = undefined;
-    try sequence.build(sequence.measure(0, 3, 0, 512), &bytes);
+    page.verify(&bytes);
     for (0..3) |slot| try testing.expectEqual(first, child(&bytes, @intCast(slot)));
     try testing.expectEqual(@as(u64, 14), entriesIn(&bytes, 1, 3));
 

@@ -76,23 +76,22 @@ pub fn overwrite(bytes: []align(8) u8, index: u32, new: []const u8) void {
 }
 
 test "value: inline and in a run; overwrite" {
-    const entries = @import("entries.zig");
+    var bytes: [512]u8 align(8) = @splat(0);
+    page.headerOf(&bytes).kind = @intFromEnum(page.Kind.leaf);
     const run: page.RunRef = .{ .pgno = 12, .checksum = 34, .txnid = 56 };
     const run_bytes: [@sizeOf(page.RunBytes)]u8 = @bitCast(page.RunBytes.of(run));
     const headers = [_]page.LeafEntry{
-        .{ .local_size = 0, .value_kind = 0, .flags = 0, .value_size = 3 },
-        .{ .local_size = 0, .value_kind = 1, .flags = 0, .value_size = 5000 },
+        .{ .local_size = 1, .value_kind = 0, .flags = 0, .value_size = 3 },
+        .{ .local_size = 1, .value_kind = 1, .flags = 0, .value_size = 5000 },
     };
-    var sequence: entries.Sequence = .{ .kind = .leaf };
-    for (&headers, [_][]const u8{ "one", &run_bytes }, 0..) |*header, rest, index| {
-        sequence.addItem(.{
-            .key = .{ .local = if (index == 0) "a" else "b" },
-            .header = std.mem.asBytes(header),
-            .rest = rest,
-        });
+    for (&headers, [_][]const u8{ "aone", "b" ++ run_bytes }, 0..) |*header, rest, index| {
+        const at: u32 = @intCast(index);
+        const out = page.insertEntry(&bytes, at, @intCast(@sizeOf(page.LeafEntry) + rest.len));
+        @memcpy(out[0..@sizeOf(page.LeafEntry)], std.mem.asBytes(header));
+        @memcpy(out[@sizeOf(page.LeafEntry)..], rest);
+        page.setHead(&bytes, at, rest[0..1]);
     }
-    var bytes: [512]u8 align(8) = undefined;
-    try sequence.build(sequence.measure(0, 2, 0, 512), &bytes);
+    page.verify(&bytes);
     try std.testing.expectEqualStrings("one", value(&bytes, 0).bytes);
     try std.testing.expectEqual(run, value(&bytes, 1).run);
     try std.testing.expectEqual(@as(u32, 5000), value(&bytes, 1).size);

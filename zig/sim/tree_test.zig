@@ -555,6 +555,24 @@ test "all orders of up to six keys" {
     }
 }
 
+test "fill: a random load leaves pages 78 % full and more, one in key order 95 %" {
+    for ([_]insert.Mode{ .upsert, .append }, [_]u64{ 78, 95 }) |mode, least| {
+        const store = try TestStore.create(testing.allocator, 4096);
+        defer store.destroy();
+        var prng = std.Random.DefaultPrng.init(12);
+        var tree = page.Tree.empty;
+        for (0..12_000) |index| {
+            var key: [16]u8 = @splat(0);
+            const number = if (mode == .append) index else prng.random().int(u64);
+            std.mem.writeInt(u64, key[0..8], number, .big);
+            _ = try insert.put(&store.dirty, &tree, &key, "v" ** 100, mode);
+        }
+        const walk = try checkTree(store, tree);
+        const fill = walk.used_size * 100 / (walk.leaf_count * 4096);
+        try testing.expect(fill >= least);
+    }
+}
+
 test "savepoints: a rolled back tree is the tree it was" {
     const store = try TestStore.create(testing.allocator, 512);
     defer store.destroy();

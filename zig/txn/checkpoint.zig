@@ -22,6 +22,7 @@ const meta_format = @import("../format/meta.zig");
 const freelist = @import("../format/freelist.zig");
 const record = @import("../format/record.zig");
 const varint = @import("../format/varint.zig");
+const os_types = @import("../os/types.zig");
 const Lock = @import("../store/Lock.zig");
 const Log = @import("../store/Log.zig");
 const Env = @import("Env.zig");
@@ -66,10 +67,21 @@ pub fn beginWrite(env: *Env, timeout_ns: u64) Error!Lock.State {
 /// A store that was closed cleanly says so in its newest meta. Before the first record after that,
 /// a meta without the mark goes to the other page, flushed.
 fn markOpen(env: *Env) Error!void {
+    try flushNames(env);
     var meta = env.completedMeta() orelse return error.Corrupt;
     meta.closed = 0;
     try replaceMeta(env, meta);
     env.lock.shared.closed.store(0, .release);
+}
+
+/// Makes the names of the three files durable. Who made them may have been killed before that, and
+/// a log whose name is lost takes its commits along.
+fn flushNames(env: *Env) Error!void {
+    var buffer: [os_types.path_size_max]u8 = undefined;
+    const parent = std.fs.path.dirnamePosix(env.path) orelse "/";
+    @memcpy(buffer[0..parent.len], parent);
+    buffer[parent.len] = 0;
+    env.os.flushDirectory(buffer[0..parent.len :0]) catch |err| return env.poisoned(err);
 }
 
 /// Writes `meta`, which differs from the newest one in its marks only, to the other page, and
