@@ -75,6 +75,13 @@ comptime {
     _ = @import("sim/tree_test.zig");
     if (is_simulated) {
         _ = @import("os/simulated.zig");
+        _ = @import("sim/seeds.zig");
+        _ = @import("sim/Model.zig");
         _ = @import("sim/store_test.zig");
+        _ = @import("sim/check_test.zig");
+        _ = @import("sim/backup_test.zig");
+        _ = @import("sim/crash_test.zig");
+        _ = @import("sim/fault_test.zig");
+        _ = @import("sim/process_test.zig");
     }
 }

@@ -89,12 +89,16 @@ const zig_order = [_][]const u8{
     "abi/generate",
 
     "sim/TestStore",
+    "sim/seeds",
     "sim/Model",
+    "sim/History",
     "sim/Workload",
     "sim/PowerCuts",
     "sim/tree_test",
     "sim/store_test",
     "sim/crash_test",
+    "sim/fault_test",
+    "sim/process_test",
     "sim/backup_test",
     "sim/check_test",
 
@@ -180,7 +184,8 @@ const Tidy = struct {
         self.offences += 1;
     }
 
-    /// Reads every file below a folder whose name ends with `extension`, hidden folders left out.
+    /// Reads every file below a folder whose name ends with `extension`, but for hidden folders and
+    /// packages.
     fn readFolder(self: *Tidy, folder: []const u8, extension: []const u8) !void {
         const cwd = std.Io.Dir.cwd();
         var dir = cwd.openDir(self.io, folder, .{ .iterate = true }) catch |err| switch (err) {
@@ -192,6 +197,7 @@ const Tidy = struct {
         while (try walker.next(self.io)) |entry| {
             if (entry.kind != .file or !std.mem.endsWith(u8, entry.path, extension)) continue;
             if (entry.path[0] == '.' or std.mem.startsWith(u8, entry.path, "zig-out")) continue;
+            if (std.mem.indexOf(u8, entry.path, "node_modules/") != null) continue;
             const path = try std.mem.concat(self.arena, u8, &.{ folder, "/", entry.path });
             const text = try dir.readFileAllocOptions(
                 self.io,

@@ -244,8 +244,7 @@ fn resolve(self: *Session, view: *const Env.View, named: *Named) Error!?page_for
     _ = self;
     const record = try tables.find(view.pages(), view.catalogue, named.name.?) orelse return null;
     if (named.wanted.agrees(&record.attributes)) return record.tree;
-    explain.set("table {s} was created with other encodings", .{named.name.?});
-    return error.Options;
+    return named.wanted.contradict(&record.attributes, named.name.?);
 }
 
 fn txnSource(self: *Session, table: u32) Error!?Source {
@@ -266,8 +265,7 @@ pub fn txnTable(self: *Session, table: u32) Error!u32 {
     const index = try txn.open(named.name);
     const open = &txn.tables.items[index];
     if (open.exists and !named.wanted.agrees(&open.attributes)) {
-        explain.set("table {s} was created with other encodings", .{named.name.?});
-        return error.Options;
+        return named.wanted.contradict(&open.attributes, named.name.?);
     }
     named.txn_index = index;
     return index;

@@ -733,7 +733,16 @@ fn opened(
     @memcpy(buffer[0..path_size], bytes);
     buffer[path_size] = 0;
     const real = attach.resolve(registry.os, buffer[0..path_size :0], &resolved) catch |err| {
-        explain.set("the path cannot be resolved ({t})", .{err});
+        switch (err) {
+            error.NameTooLong => explain.set("a part of the path is longer than the file system " ++
+                "takes: shorten it", .{}),
+            error.SymbolicLinkLoop => explain.set("its symbolic links lead in a circle: " ++
+                "remove one", .{}),
+            error.NotFound => explain.set("its folder does not exist: make it first", .{}),
+            error.NotDirectory => explain.set("a part of the path is no folder", .{}),
+            error.PermissionDenied => explain.set("a folder on the way may not be entered", .{}),
+            else => explain.set("the path cannot be resolved ({t})", .{err}),
+        }
         return err;
     };
     return @intCast(try registry.open(real, settings));

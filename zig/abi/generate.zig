@@ -202,7 +202,7 @@ const Generator = struct {
         const node = memberOf(&self.codes, self.codes.rootDecls(), "Code").?;
         var buffer: [2]Ast.Node.Index = undefined;
         const members = membersOf(&self.codes, node, &buffer).?;
-        try self.out.writeAll("\n/** Each failure: its number, and the code that callers see. */\n");
+        try self.out.writeAll("\n/** Each failure: its number, and the code callers see. */\n");
         try self.out.writeAll("export const codes = {\n");
         for (std.enums.values(Code)) |code| {
             const member = memberOf(&self.codes, members, @tagName(code)).?;

@@ -158,8 +158,7 @@ fn checkSame(env: *Env, options: attach.Options) Session.Error!void {
         return differs("checkpointBytes", kept.checkpoint_size);
     }
     if (!options.attributes.agrees(&env.main_attributes)) {
-        explain.set("the unnamed table was created with other encodings: leave them out", .{});
-        return error.Options;
+        return options.attributes.contradict(&env.main_attributes, env.path);
     }
 }
 

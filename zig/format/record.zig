@@ -4,7 +4,7 @@
 //! A record, a multiple of 8 bytes:
 //! ```
 //!  0 checksum u64: XXH3-64 of the bytes from 8 to the end, seed = salt of the half
-//!  8 checksum of the record before u64 (of the half's header for its first)
+//!  8 checksum of the record before u64 (for a half's first record: the salt of the half)
 //! 16 txnid u64       24 flushed txnid u64: newest commit known durable when this was written
 //! 32 size u32        36 kind u8 (1 commit, 2 switch, 3 bulk), 3 zero
 //! 40 operations size u32   44 space size u32
@@ -13,11 +13,12 @@
 //! An operation: tag u8, table id, then numbers (LEB128) and byte strings (LEB128 size, bytes):
 //! put 1 (key, value) · remove 2 (key) · remove range 3 (bounds u8, start?, end?) · clear 4 ·
 //! create table 5 (name, record) · drop table 6 · atomic 7 (index within the commit).
-//! The change of free space: runs taken (count, then pgno and count each), runs freed (count,
-//! then pgno, count and txnid − birth each), pages of the file, first freelist page fields of a
-//! switch. Replay ignores it; a live process follows another's commits by it.
+//! The operations of a switch are the salt of the other half, u64.
+//! The change of free space: pages of the file, runs taken (count, then pgno and count each), runs
+//! freed (count, then pgno, count and txnid − birth each). Replay ignores it; a live process
+//! follows another's commits by it. A bulk record has neither part.
 //!
-//! A half begins with a header of 512 bytes, the file with one of its own:
+//! A half begins with a header of 512 bytes:
 //! ```
 //!  0 magic "ZEOLOGH1"  8 store id, 16 bytes  24 salt u64  32 half u32  36 zero
 //! 40 checkpoint u64: txnid of the one that allowed its reuse  48 meta sequence of it u64

@@ -405,19 +405,27 @@ fn flushMapped(self: *Disk, inode: *Inode) Error!void {
     @memcpy(inode.durable.items, inode.live[0..inode.size]);
 }
 
-/// A flush that failed: the pending changes stay visible and are forgotten as pending, so that
-/// no later flush of them means anything. `survives` says which of them reached the disk.
+/// A flush that failed: the pending writes stay visible and are forgotten as pending, so that no
+/// later flush of them means anything. Each of them has reached the disk with the chance
+/// `survives`. Sizes stay pending: a journal that fails stops its file system.
 pub fn loseUnflushed(self: *Disk, index: u32, random: std.Random, survives: f32) Error!void {
     const inode = self.inodes.items[index];
     inode.has_lost = true;
     var size: u64 = inode.durable.items.len;
-    for (self.events.items) |*event| {
-        if (event.inode != index or event.isOfName()) continue;
+    var kept: usize = 0;
+    for (self.events.items) |event| {
+        if (event.inode != index or event.change != .write) {
+            self.events.items[kept] = event;
+            kept += 1;
+            continue;
+        }
+        defer self.freeEvent(event);
         if (random.float(f32) >= survives) continue;
-        try applyToContent(self.allocator, &inode.durable, &size, event, .all);
+        try applyToContent(self.allocator, &inode.durable, &size, &event, .all);
     }
+    self.events.items.len = kept;
+    self.version += 1;
     try cut(self.allocator, &inode.durable, size);
-    self.dropEvents(index);
 }
 
 fn dropEvents(self: *Disk, index: u32) void {

@@ -14,7 +14,7 @@ pub const image = @import("image.zig");
 const linux = std.os.linux;
 const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
-const Error = types.Error;
+pub const Error = types.Error;
 const Fd = types.Fd;
 const Range = types.Range;
 const Stat = types.Stat;
@@ -76,6 +76,9 @@ pub const disk_fault_calls = Calls.initMany(&.{
     .truncate, .flush, .flush_directory, .rename, .rename_no_replace, .unlink,
 });
 
+/// Calls that fail for want of memory or descriptors.
+pub const memory_calls = Calls.initMany(&.{ .reserve, .map_file, .map_shared, .fork_guard });
+
 /// Makes one call fail, or all from one on.
 pub const Fault = struct {
     calls: Calls,
@@ -89,12 +92,15 @@ pub const Fault = struct {
     survives: f32 = 0,
     seen: u64 = 0,
     hits: u64 = 0,
+    /// The kinds of calls that failed.
+    struck: Calls = .empty,
 
     fn strikes(self: *Fault, call: Call) bool {
         if (!self.calls.contains(call)) return false;
         self.seen += 1;
         const is_hit = if (self.is_permanent) self.seen >= self.at else self.seen == self.at;
         self.hits += @intFromBool(is_hit);
+        if (is_hit) self.struck.insert(call);
         return is_hit;
     }
 };
@@ -162,8 +168,7 @@ pub const World = struct {
             .random = .init(options.seed),
         };
         errdefer self.destroy();
-        try self.disk.makeDirectory("/");
-        try self.disk.makeDirectory("/disk");
+        try self.reset(options);
         return self;
     }
 
@@ -191,15 +196,25 @@ pub const World = struct {
     /// Makes this the machine that a power cut leaves of `source`: its disk as `plan` says, no
     /// process, no lock, no fault. Pointers of earlier processes are gone.
     pub fn boot(self: *World, source: *const World, plan: *const image.Plan) Error!void {
-        self.endProcesses();
-        self.random = .init(plan.seed);
-        self.clock_ns = 1;
+        try self.reset(.{ .seed = plan.seed });
         self.device = source.device;
-        self.fault = null;
-        self.before_call = null;
-        self.on_wait = null;
-        self.is_in_hook = false;
         try image.load(&self.disk, &source.disk, plan);
+    }
+
+    /// Makes this a new machine, as `create` does, with the memory of the old one.
+    pub fn reset(self: *World, options: Options) Error!void {
+        self.endProcesses();
+        self.disk.clear();
+        self.* = .{
+            .allocator = self.allocator,
+            .disk = self.disk,
+            .processes = self.processes,
+            .descriptions = self.descriptions,
+            .locks = self.locks,
+            .random = .init(options.seed),
+        };
+        try self.disk.makeDirectory("/");
+        try self.disk.makeDirectory("/disk");
     }
 
     pub fn startProcess(self: *World) Error!Os {

@@ -43,7 +43,7 @@ pub const Failure = struct {
 allocator: Allocator,
 work: *const Workload,
 options: Options,
-/// What the power cut leaves, and what a second one leaves of that.
+/// Machines for what the power cut leaves, and for what a second one leaves of that.
 after: *World,
 later: *World,
 version: u64 = 0,
@@ -58,22 +58,40 @@ early: std.ArrayList(Model.Digest) = .empty,
 allowed: []const Model.Digest = &.{},
 failure: ?Failure = null,
 
-pub fn init(allocator: Allocator, work: *const Workload, options: Options) !PowerCuts {
-    const after = try World.create(allocator, .{});
-    errdefer after.destroy();
+/// Three machines, used again for each history of a test: making one takes longer than most of
+/// what is done with it.
+pub const Machines = struct {
+    first: *World,
+    after: *World,
+    later: *World,
+
+    pub fn init(allocator: Allocator) !Machines {
+        const first = try World.create(allocator, .{});
+        errdefer first.destroy();
+        const after = try World.create(allocator, .{});
+        errdefer after.destroy();
+        return .{ .first = first, .after = after, .later = try World.create(allocator, .{}) };
+    }
+
+    pub fn deinit(self: *Machines) void {
+        self.first.destroy();
+        self.after.destroy();
+        self.later.destroy();
+    }
+};
+
+pub fn init(machines: *const Machines, work: *const Workload, options: Options) PowerCuts {
     return .{
-        .allocator = allocator,
+        .allocator = machines.first.allocator,
         .work = work,
         .options = options,
-        .after = after,
-        .later = try World.create(allocator, .{}),
+        .after = machines.after,
+        .later = machines.later,
     };
 }
 
 pub fn deinit(self: *PowerCuts) void {
     self.early.deinit(self.allocator);
-    self.after.destroy();
-    self.later.destroy();
 }
 
 /// To be run before each call of the workload.
@@ -93,7 +111,8 @@ pub fn examine(self: *PowerCuts, world: *World, call: simulated.Call) void {
     self.version = world.disk.version;
     self.point += 1;
     const seed = self.work.options.seed *% 1_000_003 +% self.point;
-    var images = world.images(seed, self.options.image_count) catch |err| return self.fail(call, err);
+    var images = world.images(seed, self.options.image_count) catch |err|
+        return self.fail(call, err);
     defer images.deinit();
     while (images.next() catch |err| return self.fail(call, err)) |plan| {
         self.after.boot(world, &plan) catch |err| return self.fail(call, err);
@@ -130,7 +149,7 @@ fn examineImage(self: *PowerCuts) !void {
         errdefer attach.close(env) catch {};
         break :found try Workload.digestOf(env);
     };
-    if (!self.work.isAllowedAfterPowerCut(found)) {
+    if (!self.work.history.isAllowedAfterPowerCut(found)) {
         attach.close(env) catch {};
         return error.StateNotAllowed;
     }
@@ -216,6 +235,7 @@ fn examineLater(self: *PowerCuts) !void {
 /// Says on the terminal what failed and how to see it again.
 pub fn report(self: *const PowerCuts, test_name: []const u8) error{PowerCutFailed}!void {
     const failure = self.failure orelse return;
+    const explanation = std.mem.sliceTo(&failure.explanation, 0);
     std.debug.print(
         \\
         \\power cut: {t} at point {d} (before {t}), image {d}{s}, seed {d}, page size {d}
@@ -224,12 +244,12 @@ pub fn report(self: *const PowerCuts, test_name: []const u8) error{PowerCutFaile
         \\  replay: ZEOLITE_SEED={d} zig build --build-file zig/build.zig test -Dtest-filter="{s}"
         \\
     , .{
-        failure.what,                                    failure.point,
-        failure.call,                                    failure.image,
-        if (failure.is_deep) ", second cut" else "",     self.work.options.seed,
-        self.work.options.page_size,                     std.mem.sliceTo(&failure.explanation, 0),
-        self.work.flushed,                               self.work.published.items.len - 1,
-        if (self.work.candidate == null) "" else " + 1", self.work.options.seed,
+        failure.what,                                            failure.point,
+        failure.call,                                            failure.image,
+        if (failure.is_deep) ", second cut" else "",             self.work.options.seed,
+        self.work.options.page_size,                             explanation,
+        self.work.history.flushed,                               self.work.history.newest(),
+        if (self.work.history.candidate == null) "" else " + 1", self.work.options.seed,
         test_name,
     });
     return error.PowerCutFailed;

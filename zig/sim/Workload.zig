@@ -1,20 +1,19 @@
-//! A process that works on a store at random, beside a model that says what every published state
-//! holds. The seed decides everything. It is what the crash, fault and process tests run, stop and
-//! compare: `isAllowedAfterPowerCut` and `isPublished` are the whole contract of durability.
-//!
-//! Between two calls the model is the published state. During a commit `candidate` is the state
-//! it may publish: both are then allowed, as no caller has been told yet.
+//! A process that works on a store at random, and writes a history of what every published state
+//! must hold. The seed decides everything. It is what the crash, fault and process tests run and
+//! stop. Several processes may share a history; each looks after its own pinned snapshots.
 
 const std = @import("std");
 const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
 const simulated = @import("../os/simulated.zig");
 const attach = @import("../txn/attach.zig");
+const checker = @import("../txn/check.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
 const Readers = @import("../store/Readers.zig");
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const Model = @import("Model.zig");
+const History = @import("History.zig");
 
 const Workload = @This();
 
@@ -31,99 +30,104 @@ pub const Options = struct {
     operation_count_max: u32 = 6,
     /// Longest value, bytes.
     value_size_max: u32 = 4000,
+    /// Larger transactions are not logged; see `Env.Settings`.
+    operations_size_max: u64 = 32 << 20,
+    frames_size_max: u64 = 64 << 20,
+    lock_timeout_ns: u64 = 5 * std.time.ns_per_s,
+    /// Another process stays attached: a close is not the last one.
+    has_company: bool = false,
 };
 
-/// What the process does next, with its share of a hundred.
-const Action = enum { commit, flush, checkpoint, step, reopen, abort, read };
-
 arena: Allocator,
+/// What the store allocates from.
+allocator: Allocator,
 options: Options,
 random: std.Random.Xoshiro256,
 os: simulated.Os,
+history: *History,
 env: ?*Env = null,
-/// The published state.
-model: Model,
-/// Digests of the published states, the first being the empty store.
-published: std.ArrayList(Model.Digest) = .empty,
-/// Place in `published` of the newest one known to be durable.
-flushed: usize = 0,
-/// The state that a commit under way may publish.
-candidate: ?Model.Digest = null,
-/// The highest txnid that was published.
-txnid: u64 = 0,
+/// Snapshots that are held while others write.
+held: [held_max]?Held = @splat(null),
 
-pub fn init(arena: Allocator, os: simulated.Os, options: Options) !Workload {
-    var self: Workload = .{
+pub const held_max = 2;
+
+const Held = struct { slot: u32, view: Env.View, digest: Model.Digest };
+
+pub fn init(arena: Allocator, os: simulated.Os, history: *History, options: Options) Workload {
+    return .{
         .arena = arena,
+        .allocator = os.world.allocator,
         .options = options,
         .random = .init(options.seed),
         .os = os,
-        .model = .init(arena),
+        .history = history,
     };
-    try self.published.append(arena, 0);
-    return self;
 }
 
 pub fn attachOptions(options: Options) attach.Options {
     return .{
         .page_size = options.page_size,
-        .settings = .{ .checkpoint_size = options.checkpoint_size },
+        .settings = .{
+            .checkpoint_size = options.checkpoint_size,
+            .operations_size_max = options.operations_size_max,
+            .frames_size_max = options.frames_size_max,
+            .lock_timeout_ns = options.lock_timeout_ns,
+        },
     };
 }
 
 pub fn open(self: *Workload) Error!void {
     assert(self.env == null);
-    const allocator = self.os.world.allocator;
-    self.env = try attach.open(allocator, self.os, path, attachOptions(self.options));
+    self.env = try attach.open(self.allocator, self.os, path, attachOptions(self.options));
 }
 
 pub fn close(self: *Workload) Error!void {
     const env = self.env orelse return;
+    self.dropHeld();
     self.env = null;
-    const newest = self.published.items.len - 1;
+    const newest = self.history.newest();
+    const is_poisoned = env.lock.isPoisoned();
     try attach.close(env);
-    self.flushed = newest;
+    if (!self.options.has_company and !is_poisoned) self.history.setFlushed(newest);
 }
 
-/// Whether a power cut at this moment may leave the state: not older than what is known to be
-/// durable, and whole.
-pub fn isAllowedAfterPowerCut(self: *const Workload, digest: Model.Digest) bool {
-    if (self.candidate == digest) return true;
-    return std.mem.indexOfScalar(Model.Digest, self.published.items[self.flushed..], digest) != null;
-}
-
-/// Whether the state is the published one, or the one that a commit under way may have published.
-pub fn isPublished(self: *const Workload, digest: Model.Digest) bool {
-    return self.model.digest == digest or self.candidate == digest;
+/// Lets everything go after the process was killed or a call has failed; what it still tries to
+/// do does not matter.
+pub fn abandon(self: *Workload) void {
+    const env = self.env orelse return;
+    self.dropHeld();
+    self.env = null;
+    attach.close(env) catch {};
 }
 
 /// One action, chosen at random.
 pub fn step(self: *Workload) Error!void {
     const random = self.random.random();
     switch (random.uintLessThan(u32, 100)) {
-        0...54 => try self.commit(),
-        55...74 => try self.flush(),
-        75...80 => try self.checkpointAll(),
-        81...88 => try self.checkpointStep(),
-        89...91 => {
+        0...49 => try self.commit(),
+        50...69 => try self.flush(),
+        70...75 => try self.checkpointAll(),
+        76...83 => try self.checkpointStep(),
+        84...86 => {
             try self.close();
             try self.open();
         },
-        92...95 => try self.abort(),
+        87...90 => try self.abort(),
+        91...94 => try self.hold(),
         else => try self.read(),
     }
 }
 
 pub fn flush(self: *Workload) Error!void {
-    const newest = self.published.items.len - 1;
+    const newest = self.history.newest();
     try self.env.?.flushLog();
-    self.flushed = newest;
+    self.history.setFlushed(newest);
 }
 
 pub fn checkpointAll(self: *Workload) Error!void {
-    const newest = self.published.items.len - 1;
+    const newest = self.history.newest();
     try checkpoint.runAll(self.env.?);
-    self.flushed = newest;
+    self.history.setFlushed(newest);
 }
 
 /// One step, as the host drives them: it flushes and confirms.
@@ -140,33 +144,78 @@ pub fn checkpointStep(self: *Workload) Error!void {
 
 /// A transaction of some operations, committed.
 pub fn commit(self: *Workload) Error!void {
+    const history = self.history;
     var txn = try Txn.begin(self.env.?, self.env.?.settings.lock_timeout_ns);
-    var next = try self.model.clone();
-    self.operate(&txn, &next) catch |failure| {
+    const next = self.change(&txn) catch |failure| {
         txn.abort();
         return failure;
     };
-    if (txn.isChanged()) self.candidate = next.digest;
-    const txnid = try txn.commit();
-    self.candidate = null;
-    if (next.digest == self.model.digest and txnid == self.txnid) return;
-    try self.publish(next, txnid);
+    const is_changed = txn.isChanged();
+    if (is_changed) history.candidate = next;
+    const txnid = txn.commit() catch |failure| {
+        // Of a dead process somebody else finds out what became of it.
+        if (failure != error.Killed) try history.fail();
+        return failure;
+    };
+    if (!is_changed and next.digest != history.model.digest) return error.ModelDiffers;
+    // Another process may have found it published before we were told.
+    if (is_changed and txnid != history.txnid) try history.publish(next, txnid);
 }
 
-fn publish(self: *Workload, next: Model, txnid: u64) Error!void {
-    // A number that a reader may have seen is never given to another state.
-    if (txnid <= self.txnid) return error.ModelDiffers;
-    self.model = next;
-    self.txnid = txnid;
-    try self.published.append(self.arena, next.digest);
+/// Some operations over the published state; returns the state they make.
+fn change(self: *Workload, txn: *Txn) Error!Model {
+    try self.settle();
+    var next = try self.history.model.clone();
+    try self.operate(txn, &next);
+    return next;
+}
+
+/// Ends the commit of a process that has died: what may lie in the file already is published by
+/// the next one that writes.
+pub fn takeOver(self: *Workload) Error!void {
+    var txn = try Txn.begin(self.env.?, self.env.?.settings.lock_timeout_ns);
+    defer txn.abort();
+    try self.settle();
+}
+
+/// Decides, from what the store holds, about a commit whose process has died or has not been told
+/// yet. The writer lock is held.
+fn settle(self: *Workload) Error!void {
+    if (self.history.candidate == null) return;
+    const txnid = self.env.?.lock.published().txnid;
+    try self.history.settle(try digestOf(self.env.?), txnid);
 }
 
 /// A transaction that leaves no trace.
 fn abort(self: *Workload) Error!void {
     var txn = try Txn.begin(self.env.?, self.env.?.settings.lock_timeout_ns);
     defer txn.abort();
-    var forgotten = try self.model.clone();
-    try self.operate(&txn, &forgotten);
+    _ = try self.change(&txn);
+}
+
+/// Pins the published state for a while, or compares one pinned earlier and lets it go.
+fn hold(self: *Workload) Error!void {
+    const place = &self.held[self.random.random().uintLessThan(usize, held_max)];
+    const lock = &self.env.?.lock;
+    if (place.*) |*held| {
+        const found = try Model.readDigest(&held.view);
+        Readers.give(lock, held.slot);
+        const expected = held.digest;
+        place.* = null;
+        if (found != expected) return error.ModelDiffers;
+        return;
+    }
+    const slot = try Readers.take(lock);
+    errdefer Readers.give(lock, slot);
+    const view = try self.env.?.viewOf(Readers.pin(lock, slot).state);
+    place.* = .{ .slot = slot, .view = view, .digest = try Model.readDigest(&view) };
+}
+
+fn dropHeld(self: *Workload) void {
+    for (&self.held) |*place| {
+        if (place.*) |held| Readers.give(&self.env.?.lock, held.slot);
+        place.* = null;
+    }
 }
 
 fn operate(self: *Workload, txn: *Txn, model: *Model) Error!void {
@@ -246,9 +295,12 @@ fn randomValue(self: *Workload) error{OutOfMemory}![]const u8 {
     return value;
 }
 
-/// Compares the published state with the model.
+/// Compares the published state with the model, and the snapshots held with what they were.
 pub fn read(self: *Workload) Error!void {
-    if (try digestOf(self.env.?) != self.model.digest) return error.ModelDiffers;
+    for (&self.held) |*place| if (place.*) |*held| {
+        if (try Model.readDigest(&held.view) != held.digest) return error.ModelDiffers;
+    };
+    if (!self.history.isPublished(try digestOf(self.env.?))) return error.ModelDiffers;
 }
 
 /// The digest of the published state, pinned while it is read.
@@ -291,7 +343,14 @@ pub const Mark = struct {
     }
 };
 
-/// The store's own check of everything that the newest state reaches and does not.
-pub fn check(env: *Env) Error!void {
-    _ = env;
+/// The store's own check, leaks included: everything is either used once or free.
+pub fn check(env: *Env) (Error || error{CheckFailed})!void {
+    const run = try checker.Check.create(env, .{ .exact_timeout_ns = 0 });
+    defer run.deinit();
+    while (!try run.step(1 << 20)) {}
+    if (run.progress().errors == 0 and run.isExact()) return;
+    for (run.findings()) |finding| {
+        std.debug.print("check: page {d}: {s}\n", .{ finding.pgno, finding.message });
+    }
+    return error.CheckFailed;
 }

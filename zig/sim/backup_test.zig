@@ -11,6 +11,7 @@ const check = @import("../txn/check.zig");
 const Backup = @import("../txn/backup.zig").Backup;
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
+const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 
 const target = "/disk/copy";
@@ -18,6 +19,7 @@ const target = "/disk/copy";
 const Machine = struct {
     arena: std.heap.ArenaAllocator,
     world: *simulated.World,
+    history: History,
     work: Workload,
 
     fn init(self: *Machine, options: Workload.Options) !void {
@@ -26,7 +28,8 @@ const Machine = struct {
         self.world = try simulated.World.create(testing.allocator, .{ .seed = options.seed });
         errdefer self.world.destroy();
         const os = try self.world.startProcess();
-        self.work = try .init(self.arena.allocator(), os, options);
+        self.history = try .init(self.arena.allocator());
+        self.work = .init(self.arena.allocator(), os, &self.history, options);
         try self.work.open();
     }
 
@@ -135,6 +138,31 @@ test "backup holds the state it began with while writers go on" {
         backup.deinit();
         try testing.expect(try Workload.digestOf(machine.env()) != digest);
         try examine(&machine, digest);
+    }
+}
+
+test "backup by a reader without write access, of a log that only it has replayed" {
+    for ([_]bool{ false, true }) |compact| {
+        var machine: Machine = undefined;
+        try machine.init(.{ .seed = 4, .key_count = 60, .operation_count_max = 30 });
+        defer machine.deinit();
+        for (0..10) |_| try machine.work.commit();
+        const digest = try Workload.digestOf(machine.env());
+        machine.world.kill(machine.env().os);
+        machine.work.abandon();
+        const os = try machine.world.startProcess();
+        const env = try attach.openReadOnly(testing.allocator, os, Workload.path, .{});
+        var report = try check.checkAll(env);
+        defer report.deinit();
+        try testing.expectEqualStrings("", report.first);
+        try testing.expect(!report.is_exact);
+        try copy(env, compact, 10);
+        try attach.close(env);
+        const options = Workload.attachOptions(machine.work.options);
+        const copied = try attach.open(testing.allocator, os, target, options);
+        defer attach.close(copied) catch {}; // nothing was written
+        try testing.expectEqual(digest, try Workload.digestOf(copied));
+        try expectGood(copied);
     }
 }
 

@@ -14,6 +14,7 @@ const check = @import("../txn/check.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
+const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 
 fn expectSound(env: *Env) !void {
@@ -31,7 +32,9 @@ test "check finds nothing after any step of random histories" {
         const world = try simulated.World.create(testing.allocator, .{ .seed = seed });
         defer world.destroy();
         errdefer std.debug.print("seed {d}\n", .{seed});
-        var work: Workload = try .init(arena.allocator(), try world.startProcess(), .{
+        var history: History = try .init(arena.allocator());
+        const os = try world.startProcess();
+        var work: Workload = .init(arena.allocator(), os, &history, .{
             .seed = seed,
             .page_size = if (seed % 3 == 0) 4096 else 512,
             .key_count = 40 + 50 * @as(u32, @intCast(seed)),

@@ -1,28 +1,18 @@
 //! Power cuts: whatever subset of the unflushed sectors survives, torn at 512 bytes, the store
 //! opens to a state between the last one known to be durable and the last published, and goes on.
-//!
-//! `ZEOLITE_SEED` runs one seed of a test, `ZEOLITE_SCALE` multiplies the number of seeds.
+//! Seeds are chosen as `seeds.zig` says.
 
 const std = @import("std");
-const builtin = @import("builtin");
 /// The testing allocator would take most of the time; the fault tests look for leaks.
 const allocator = std.heap.smp_allocator;
 const testing = std.testing;
 const simulated = @import("../os/simulated.zig");
+const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
+const seeds = @import("seeds.zig");
 
-/// A debug build runs a tenth of the seeds.
-fn seedCount(count: u64) u64 {
-    const scale = if (readNumber("ZEOLITE_SCALE")) |number| number else 1;
-    const wanted = count * scale;
-    return if (builtin.mode == .Debug) wanted / 10 + 1 else wanted;
-}
-
-fn readNumber(name: [:0]const u8) ?u64 {
-    const text = std.c.getenv(name.ptr) orelse return null;
-    return std.fmt.parseInt(u64, std.mem.span(text), 10) catch null;
-}
+const Machines = PowerCuts.Machines;
 
 const Totals = struct { images: u64 = 0, deep: u64 = 0, points: u64 = 0 };
 
@@ -30,29 +20,36 @@ const Totals = struct { images: u64 = 0, deep: u64 = 0, points: u64 = 0 };
 const Run = struct {
     arena: std.heap.ArenaAllocator,
     world: *simulated.World,
+    history: History,
     work: Workload,
     cuts: PowerCuts,
 
-    fn init(self: *Run, options: Workload.Options, cuts_options: PowerCuts.Options) !void {
+    fn init(
+        self: *Run,
+        machines: *const Machines,
+        options: Workload.Options,
+        cuts_options: PowerCuts.Options,
+    ) !void {
         self.arena = .init(allocator);
         errdefer self.arena.deinit();
-        self.world = try .create(allocator, .{ .seed = options.seed });
-        errdefer self.world.destroy();
-        self.work = try .init(self.arena.allocator(), try self.world.startProcess(), options);
-        self.cuts = try .init(allocator, &self.work, cuts_options);
+        self.world = machines.first;
+        try self.world.reset(.{ .seed = options.seed });
+        const arena = self.arena.allocator();
+        self.history = try .init(arena);
+        self.work = .init(arena, try self.world.startProcess(), &self.history, options);
+        self.cuts = .init(machines, &self.work, cuts_options);
         self.world.before_call = self.cuts.hook();
     }
 
     fn deinit(self: *Run) void {
         self.cuts.deinit();
-        self.world.destroy();
         self.arena.deinit();
     }
 
     /// Opens the store, works, and closes it.
     fn steps(self: *Run, count: u32) !void {
         errdefer std.debug.print("seed {d}, page size {d}, commit {d}\n", .{
-            self.work.options.seed, self.work.options.page_size, self.work.published.items.len,
+            self.work.options.seed, self.work.options.page_size, self.history.newest(),
         });
         try self.work.open();
         for (0..count) |_| {
@@ -71,6 +68,7 @@ const Run = struct {
 };
 
 fn runSeed(
+    machines: *const Machines,
     options: Workload.Options,
     cuts_options: PowerCuts.Options,
     step_count: u32,
@@ -78,7 +76,7 @@ fn runSeed(
     totals: *Totals,
 ) !void {
     var run: Run = undefined;
-    try run.init(options, cuts_options);
+    try run.init(machines, options, cuts_options);
     defer run.deinit();
     try run.steps(step_count);
     run.addTo(totals);
@@ -92,16 +90,14 @@ fn runSeeds(
     step_count: u32,
     test_name: []const u8,
 ) !void {
+    var machines: Machines = try .init(allocator);
+    defer machines.deinit();
     var totals: Totals = .{};
-    if (readNumber("ZEOLITE_SEED")) |seed| {
+    var list: seeds.List = .init(base.seed, count);
+    while (list.next()) |seed| {
         var options = base;
         options.seed = seed;
-        return runSeed(options, cuts_options, step_count, test_name, &totals);
-    }
-    for (0..seedCount(count)) |number| {
-        var options = base;
-        options.seed = base.seed + number;
-        try runSeed(options, cuts_options, step_count, test_name, &totals);
+        try runSeed(&machines, options, cuts_options, step_count, test_name, &totals);
     }
     std.debug.print("{s}: {d} images of {d} moments, {d} cut a second time\n", .{
         test_name, totals.images, totals.points, totals.deep,
@@ -111,19 +107,35 @@ fn runSeeds(
 test "power cut: small histories, every image of few changes" {
     const name = "power cut: small histories";
     const base: Workload.Options = .{ .seed = 1, .operation_count_max = 2, .key_count = 12 };
-    try runSeeds(20, base, .{ .image_count = 200 }, 5, name);
+    try runSeeds(6, base, .{ .image_count = 200 }, 5, name);
 }
 
 test "power cut: long histories" {
     const name = "power cut: long histories";
     const base: Workload.Options = .{ .seed = 1000 };
-    try runSeeds(20, base, .{ .image_count = 5 }, 60, name);
+    try runSeeds(4, base, .{ .image_count = 5 }, 60, name);
+}
+
+test "power cut: transactions too large for the log, pages written before the commit" {
+    const name = "power cut: transactions too large";
+    const base: Workload.Options = .{
+        .seed = 5000,
+        .operations_size_max = 1500,
+        .frames_size_max = 8 << 10,
+    };
+    try runSeeds(2, base, .{ .image_count = 5, .deep_every = 50 }, 60, name);
+}
+
+test "power cut: a log that grows" {
+    const name = "power cut: a log that grows";
+    const base: Workload.Options = .{ .seed = 6000, .page_size = 4096, .value_size_max = 200_000 };
+    try runSeeds(2, base, .{ .image_count = 2 }, 60, name);
 }
 
 test "power cut: a second one during recovery" {
     const name = "power cut: a second one";
     const base: Workload.Options = .{ .seed = 2000, .page_size = 1024 };
-    try runSeeds(10, base, .{ .image_count = 2, .deep_every = 10 }, 30, name);
+    try runSeeds(2, base, .{ .image_count = 2, .deep_every = 10 }, 30, name);
 }
 
 test "power cut: a second one after each image of creation" {
@@ -133,12 +145,13 @@ test "power cut: a second one after each image of creation" {
 }
 
 test "power cut: a flush that does nothing is caught, whichever it is" {
+    var machines: Machines = try .init(allocator);
+    defer machines.deinit();
     for ([_][]const u8{ "/disk/x", "/disk/x-new", "/disk/x-wal", "/disk" }) |lying_path| {
         var caught: u32 = 0;
         for (0..10) |seed| {
             const options: Workload.Options = .{ .seed = 3000 + seed };
-            var totals: Totals = .{};
-            caught += @intFromBool(try isCaught(options, lying_path, &totals));
+            caught += @intFromBool(try isCaught(&machines, options, lying_path));
             if (caught > 0) break;
         }
         if (caught == 0) std.debug.print("a lying flush of {s} is not caught\n", .{lying_path});
@@ -146,28 +159,25 @@ test "power cut: a flush that does nothing is caught, whichever it is" {
     }
 }
 
-fn isCaught(options: Workload.Options, lying_path: []const u8, totals: *Totals) !bool {
+fn isCaught(machines: *const Machines, options: Workload.Options, lying_path: []const u8) !bool {
     const cuts_options: PowerCuts.Options = .{ .image_count = 8 };
     var run: Run = undefined;
-    try run.init(options, cuts_options);
+    try run.init(machines, options, cuts_options);
     defer run.deinit();
     run.world.lying_path = lying_path;
     try run.steps(60);
-    run.addTo(totals);
     return run.cuts.failure != null;
 }
 
 test "workload without any fault" {
-    for (0..seedCount(40)) |seed| {
-        var arena: std.heap.ArenaAllocator = .init(allocator);
-        defer arena.deinit();
-        const world = try simulated.World.create(allocator, .{ .seed = seed });
-        defer world.destroy();
-        const os = try world.startProcess();
-        var work: Workload = try .init(arena.allocator(), os, .{ .seed = seed });
-        errdefer std.debug.print("seed {d} commit {d}\n", .{ seed, work.published.items.len });
-        try work.open();
-        for (0..200) |_| try work.step();
-        try work.close();
+    var machines: Machines = try .init(allocator);
+    defer machines.deinit();
+    var list: seeds.List = .init(0, 40);
+    while (list.next()) |seed| {
+        var run: Run = undefined;
+        try run.init(&machines, .{ .seed = seed }, .{ .image_count = 0 });
+        defer run.deinit();
+        run.world.before_call = null;
+        try run.steps(200);
     }
 }

@@ -7,6 +7,7 @@ const std = @import("std");
 const builtin = @import("builtin");
 const testing = std.testing;
 const Allocator = std.mem.Allocator;
+const explain = @import("../explain.zig");
 const simulated = @import("../os/simulated.zig");
 const Pages = @import("../store/Pages.zig");
 const Cursor = @import("../tree/Cursor.zig");
@@ -102,7 +103,8 @@ const Test = struct {
     fn transaction(self: *Test) !void {
         const env = self.envs[self.below(process_count)];
         var txn = try Txn.begin(env, 0);
-        errdefer txn.abort();
+        var is_open = true;
+        errdefer if (is_open) txn.abort();
         const index = try txn.open(names[1]);
         try txn.prepare(index, .{});
         var next = self.state;
@@ -111,12 +113,16 @@ const Test = struct {
                 try self.savepoint(&txn, &next);
             } else try self.operation(&txn, &next);
         }
-        if (self.below(20) == 0) return txn.abort();
+        if (self.below(20) == 0) {
+            is_open = false;
+            return txn.abort();
+        }
         for (0..table_count) |table| {
             if (self.below(50) == 0) {
                 try self.compare(txn.pages(), txn.tables.items[table].tree, &next[table]);
             }
         }
+        is_open = false;
         _ = try txn.commit();
         self.state = next;
     }
@@ -290,8 +296,8 @@ fn runModel(options: Options) !void {
     };
     defer self.world.destroy();
     defer allocator.free(self.value_buffer);
-    errdefer std.debug.print("model: page size {d}, seed {d}, operation {d}\n", .{
-        options.page_size, options.seed, self.operations,
+    errdefer |err| std.debug.print("model: {t} ({s}), page size {d}, seed {d}, operation {d}\n", .{
+        err, explain.get(), options.page_size, options.seed, self.operations,
     });
     try self.run();
 }

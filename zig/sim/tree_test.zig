@@ -123,7 +123,7 @@ fn checkTree(store: *TestStore, tree: page.Tree) !Walk {
 }
 
 /// What a key of the model looks like.
-pub const Shape = enum {
+const Shape = enum {
     /// 0 to 12 random bytes.
     short,
     /// A number behind a long text that all share.
@@ -386,7 +386,7 @@ const Model = struct {
     }
 };
 
-pub fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usize) !void {
+fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usize) !void {
     errdefer std.debug.print("seed {} page {} shape {t}\n", .{ seed, page_size, shape });
     var prng = std.Random.DefaultPrng.init(seed);
     const random = prng.random();
@@ -763,7 +763,7 @@ fn writeDamaged(model: *Model, damaged: page.Tree) !void {
     }
 }
 
-pub fn runDamage(seed: u64, page_size: u32, shape: Shape, rounds: usize) !void {
+fn runDamage(seed: u64, page_size: u32, shape: Shape, rounds: usize) !void {
     errdefer std.debug.print("seed {} page {} shape {t}\n", .{ seed, page_size, shape });
     var prng = std.Random.DefaultPrng.init(seed);
     const store = try TestStore.create(testing.allocator, page_size);

@@ -59,7 +59,11 @@ pub fn init(os: Os, fd: os_types.Fd, options: Options) Error!File {
         .os = os,
         .fd = fd,
         .page_size = page_size,
-        .size_max = @min(size_max, range_size),
+        .size_max = std.mem.alignBackward(
+            u64,
+            @min(size_max, range_size),
+            @max(map_unit, page_size),
+        ),
         .range = range,
         .size = size,
         .verified = @as([*]u32, @ptrCast(@alignCast(verified)))[0..count],

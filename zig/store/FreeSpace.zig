@@ -11,6 +11,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
+const freelist = @import("../format/freelist.zig");
 
 const FreeSpace = @This();
 
@@ -27,7 +28,7 @@ pub const Freed = struct { pgno: u32, count: u32, birth: u64, freed: u64 };
 const Held = struct { by: u64, runs: std.ArrayList(Freed) };
 
 /// Place in the transaction's lists to which `rollback` returns.
-pub const Mark = struct { taken: usize, given: usize };
+pub const Mark = struct { taken: usize, given: usize, page_count: u32 };
 
 allocator: Allocator,
 /// Pages of the file, used or free; pages behind it have never been used.
@@ -267,7 +268,11 @@ pub fn release(self: *FreeSpace, pgno: u32, count: u32, birth: u64) Error!void {
 }
 
 pub fn mark(self: *const FreeSpace) Mark {
-    return .{ .taken = self.taken.items.len, .given = self.given.items.len };
+    return .{
+        .taken = self.taken.items.len,
+        .given = self.given.items.len,
+        .page_count = self.page_count,
+    };
 }
 
 /// Takes back what was done since `to`; `pinned` was above 0 all the time.
@@ -275,6 +280,9 @@ pub fn rollback(self: *FreeSpace, to: Mark) void {
     for (self.taken.items[to.taken..]) |run| self.unTake(run);
     self.taken.shrinkRetainingCapacity(to.taken);
     self.given.shrinkRetainingCapacity(to.given);
+    // Pages that the file grew by since are as if they had never been.
+    for (to.page_count..self.page_count) |pgno| self.clear(@intCast(pgno));
+    self.page_count = to.page_count;
 }
 
 fn unTake(self: *FreeSpace, run: Run) void {
@@ -287,9 +295,7 @@ fn unTake(self: *FreeSpace, run: Run) void {
 
 /// The transaction never was.
 pub fn abort(self: *FreeSpace) void {
-    self.rollback(.{ .taken = 0, .given = 0 });
-    for (self.base_page_count..self.page_count) |pgno| self.clear(@intCast(pgno));
-    self.page_count = self.base_page_count;
+    self.rollback(.{ .taken = 0, .given = 0, .page_count = self.base_page_count });
     const words = (@as(usize, self.page_count) + 63) / 64;
     self.bits.shrinkRetainingCapacity(@min(words, self.bits.items.len));
     self.stamps.shrinkRetainingCapacity(@min(self.page_count, self.stamps.items.len));
@@ -369,6 +375,75 @@ pub fn nextFreeRun(self: *const FreeSpace, from: u32) ?Run {
     const start = pgno;
     while (pgno < self.page_count and self.isFree(pgno)) pgno += 1;
     return .{ .pgno = start, .count = pgno - start };
+}
+
+/// Every free run in ascending order, with the states that may need it; the caller frees the slice.
+pub fn freeRuns(self: *const FreeSpace, allocator: Allocator) Error![]freelist.Run {
+    var runs: std.ArrayList(freelist.Run) = .empty;
+    errdefer runs.deinit(allocator);
+    var pgno: u32 = first_pgno;
+    while (self.nextAvailable(pgno)) |run| : (pgno = run.pgno + run.count) {
+        try runs.append(allocator, run);
+    }
+    for (self.fresh.items) |freed| try self.appendRetained(allocator, &runs, freed);
+    for (self.held.items) |group| {
+        for (group.runs.items) |freed| try self.appendRetained(allocator, &runs, freed);
+    }
+    std.mem.sortUnstable(freelist.Run, runs.items, {}, lowerFree);
+    return runs.toOwnedSlice(allocator);
+}
+
+fn lowerFree(_: void, a: freelist.Run, b: freelist.Run) bool {
+    return a.pgno < b.pgno;
+}
+
+fn nextAvailable(self: *const FreeSpace, from: u32) ?freelist.Run {
+    var pgno = from;
+    while (pgno < self.page_count and !self.isSet(pgno)) {
+        const is_word_empty = pgno % 64 == 0 and self.bits.items[pgno / 64] == 0;
+        pgno += if (is_word_empty) 64 else 1;
+    }
+    if (pgno >= self.page_count) return null;
+    const start = pgno;
+    while (pgno < self.page_count and self.isSet(pgno)) pgno += 1;
+    return .{ .pgno = start, .count = pgno - start };
+}
+
+/// The parts of an entry that are still as it says.
+fn appendRetained(
+    self: *const FreeSpace,
+    allocator: Allocator,
+    runs: *std.ArrayList(freelist.Run),
+    freed: Freed,
+) Error!void {
+    const stamp = stampOf(freed.freed);
+    var pgno = freed.pgno;
+    const end = freed.pgno + freed.count;
+    while (pgno < end) {
+        if (self.stamps.items[pgno] != stamp) {
+            pgno += 1;
+            continue;
+        }
+        const start = pgno;
+        while (pgno < end and self.stamps.items[pgno] == stamp) pgno += 1;
+        try runs.append(allocator, .{
+            .pgno = start,
+            .count = pgno - start,
+            .birth = freed.birth,
+            .freed = freed.freed,
+        });
+    }
+}
+
+/// A run of a checkpoint's freelist that nobody needs.
+pub fn applyAvailable(self: *FreeSpace, run: Run) Error!void {
+    if (run.pgno < first_pgno) return error.Corrupt;
+    if (@as(u64, run.pgno) + run.count > self.page_count) return error.Corrupt;
+    try self.recent.ensureUnusedCapacity(self.allocator, run.count);
+    for (run.pgno..run.pgno + run.count) |pgno| {
+        self.set(@intCast(pgno));
+        self.recent.appendAssumeCapacity(@intCast(pgno));
+    }
 }
 
 /// Another process's commit made the file `page_count` pages long. Pages new to us are free until

@@ -105,8 +105,10 @@ pub const Shared = extern struct {
 
     checkpoint_owner: Atomic(u64) align(64),
     checkpoint: Checkpoint,
-    /// The newest meta known durable.
-    completed_meta: [meta.size]u8,
+    /// The newest meta known durable is the one of `completed_index`: a process killed while it
+    /// writes the other leaves this one whole.
+    completed_metas: [2][meta.size]u8,
+    completed_index: Atomic(u32),
     half_salt: [2]u64,
     checkpoint_txnid: Atomic(u64),
 
@@ -119,6 +121,7 @@ pub const Shared = extern struct {
 pub const size = std.mem.alignForward(usize, @sizeOf(Shared), 4096);
 
 comptime {
+    assert(@sizeOf(State) % 8 == 0);
     assert(@sizeOf(ReaderSlot) == 64);
     assert(size <= 272 << 10);
 }
@@ -336,9 +339,17 @@ pub fn publish(self: *Lock, state: State) void {
 pub fn published(self: *const Lock) State {
     while (true) {
         const sequence = self.shared.sequence.load(.acquire);
-        const state = self.shared.states[sequence % state_count];
+        const state = copyState(&self.shared.states[sequence % state_count]);
         if (self.shared.sequence.load(.acquire) == sequence) return state;
     }
+}
+
+/// A copy that is complete before anything after it is read: each load acquires.
+fn copyState(from: *const State) State {
+    const words: *const [@sizeOf(State) / 8]u64 = @ptrCast(from);
+    var copy: [@sizeOf(State) / 8]u64 = undefined;
+    for (words, &copy) |*word, *slot| slot.* = @atomicLoad(u64, word, .acquire);
+    return @bitCast(copy);
 }
 
 pub fn poison(self: *Lock) void {

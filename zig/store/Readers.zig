@@ -16,7 +16,7 @@ pub fn take(lock: *Lock) Error!u32 {
     const shared = lock.shared;
     for (&shared.readers, 0..) |*slot, index| {
         if (slot.process.load(.monotonic) != 0) continue;
-        slot.txnid.store(Lock.unpinned, .monotonic);
+        // What it pinned last may show until our store below: that holds back, it does not let go.
         if (slot.process.cmpxchgStrong(0, lock.process, .acq_rel, .monotonic) != null) continue;
         slot.txnid.store(Lock.unpinned, .monotonic);
         slot.pid = lock.os.pid();
@@ -98,7 +98,6 @@ pub fn clearStale(lock: *Lock) Error!u32 {
             }
             last_dead = process;
         }
-        slot.txnid.store(Lock.unpinned, .monotonic);
         if (slot.process.cmpxchgStrong(process, 0, .acq_rel, .monotonic) == null) cleared += 1;
     }
     return cleared;

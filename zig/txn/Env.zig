@@ -44,6 +44,10 @@ pub const Settings = struct {
     verify: Snapshot.Verify = .once,
     size_max: u64 = 1 << 40,
     checkpoint_size: u64 = 16 << 20,
+    /// Operations of more bytes are not logged: the commit is a checkpoint of its own.
+    operations_size_max: u64 = 32 << 20,
+    /// Dirty pages beyond this many bytes are written to their places before the commit.
+    frames_size_max: u64 = 64 << 20,
     lock_timeout_ns: u64 = 5 * std.time.ns_per_s,
     random: bool = false,
     read_only: bool = false,
@@ -200,11 +204,12 @@ pub fn lockWrite(self: *Env, timeout_ns: u64) Error!void {
     try self.checkFork();
     if (self.settings.read_only or self.slotless != null) return error.ReadOnly;
     if (self.lock.holdsWriter()) return error.Busy;
-    _ = try self.lock.lockWriter(timeout_ns);
+    const acquired = try self.lock.lockWriter(timeout_ns);
     if (self.writing) self.abandon();
     self.writing = true;
     errdefer self.endWrite();
     if (self.lock.isPoisoned()) return error.Poisoned;
+    if (acquired == .taken_over) _ = try self.eraseTail();
 }
 
 /// Gives the writer lock back.
@@ -236,6 +241,13 @@ pub fn protectedStates(self: *Env) Error![]const u64 {
     try self.clearStaleReaders();
     try Readers.pinned(&self.lock, self.allocator, &self.protected);
     return self.protected.items;
+}
+
+/// Free space for the commit `txnid`: what nobody needs any more becomes available, unless a reader
+/// without a slot is there. It may need any page that was ever freed, so the file grows instead.
+pub fn beginSpace(self: *Env, txnid: u64) Error!void {
+    self.space.no_reuse = try self.os.isLocked(self.file.fd, slotless_byte);
+    try self.space.begin(txnid, try self.protectedStates());
 }
 
 /// Slots of killed processes hold pages back: look for them now and then, when something is held.
@@ -318,6 +330,8 @@ fn followFrom(self: *Env, from: Followed, state: Lock.State) Error!bool {
             at.salt,
         ) orelse return false;
         if (found.header.previous != at.chain or found.header.txnid > state.txnid) return false;
+        // It has no part about free space: its own meta has all of it.
+        if (found.header.kind == .bulk) return false;
         const parts = found.bytes[record.header_size..];
         try self.applySpace(
             parts[found.header.operations_size..][0..found.header.space_size],
@@ -388,11 +402,25 @@ pub fn writeSpace(self: *Env) Error!void {
     }
 }
 
-/// The newest meta known durable. A checkpoint that completes meanwhile may tear it: then null.
+/// The newest meta known durable. Null only if a checkpoint completed twice while we copied it.
 pub fn completedMeta(self: *const Env) ?meta_format.Meta {
-    const bytes = self.lock.shared.completed_meta;
+    const bytes = self.completedBytes();
     // Decoded under the page it lies in: one of the two.
     return meta_format.decode(&bytes, 0) catch (meta_format.decode(&bytes, 1) catch null);
+}
+
+pub fn completedBytes(self: *const Env) [meta_format.size]u8 {
+    const shared = self.lock.shared;
+    return shared.completed_metas[shared.completed_index.load(.acquire) & 1];
+}
+
+/// Makes `bytes` the newest meta known durable. One at a time: the holder of the checkpoint lock, or
+/// of the writer lock while no checkpoint runs.
+pub fn setCompletedMeta(self: *Env, bytes: [meta_format.size]u8) void {
+    const shared = self.lock.shared;
+    const next = (shared.completed_index.load(.monotonic) + 1) & 1;
+    shared.completed_metas[next] = bytes;
+    shared.completed_index.store(next, .release);
 }
 
 /// Free space from the last checkpoint's freelist and the records behind it. False: a checkpoint
@@ -411,22 +439,29 @@ fn rebuildSpace(self: *Env, state: Lock.State) Error!bool {
     return done and self.lock.shared.checkpoint_txnid.load(.seq_cst) == meta.txnid;
 }
 
-/// Free space as the checkpoint `meta` keeps it. What was free then may still be needed by readers
-/// of older states, so it counts as freed by that commit.
+/// Free space as the checkpoint `meta` keeps it, with the states that readers of that moment may
+/// still need. Readers that came later need nothing that was free then.
 pub fn loadFreelist(self: *Env, meta: meta_format.Meta) Error!void {
     try self.file.map(meta.page_count);
     try self.space.reset(meta.page_count);
     var chain = FreelistChain.init(self, meta);
     while (try chain.next()) |item| {
         var reader = item.reader;
-        while (try reader.nextRun()) |run| try self.space.applyFreed(.{
-            .pgno = run.pgno,
-            .count = run.count,
-            .birth = 0,
-            .freed = meta.txnid,
-        });
+        while (try reader.nextRun()) |run| try self.applyFreeRun(run);
     }
     if (self.space.freeCount() != meta.free_page_count) return error.Corrupt;
+}
+
+fn applyFreeRun(self: *Env, run: freelist.Run) Error!void {
+    if (run.freed == 0) {
+        return self.space.applyAvailable(.{ .pgno = run.pgno, .count = run.count });
+    }
+    return self.space.applyFreed(.{
+        .pgno = run.pgno,
+        .count = run.count,
+        .birth = run.birth,
+        .freed = run.freed,
+    });
 }
 
 /// Walks the freelist pages of a checkpoint, each vouched for by the one before.
@@ -497,6 +532,19 @@ pub fn appendRecord(
     try self.log.write(state.log_half, state.log_offset, self.buffer.items);
     state.log_offset += size;
     state.log_chain = checksum;
+}
+
+/// Zeroes the header of a record behind the published state: one whose writer was killed before it
+/// published must not come back at the next open. True if there was one.
+pub fn eraseTail(self: *Env) Error!bool {
+    const state = self.lock.published();
+    var head: [record.header_size]u8 = undefined;
+    const length = try self.log.read(state.log_half, state.log_offset, &head);
+    if (std.mem.allEqual(u8, head[0..length], 0)) return false;
+    @memset(&head, 0);
+    self.log.size = @max(self.log.size, (try self.os.stat(self.log.fd)).size);
+    try self.log.write(state.log_half, state.log_offset, head[0..length]);
+    return true;
 }
 
 /// Empties `buffer` but for the header's room.

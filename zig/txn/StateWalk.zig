@@ -6,7 +6,6 @@
 //! pinned until the walk has ended.
 
 const std = @import("std");
-const assert = std.debug.assert;
 const config = @import("../config.zig");
 const page = @import("../format/page.zig");
 const leaf = @import("../format/leaf.zig");

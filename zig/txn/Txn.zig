@@ -34,11 +34,6 @@ const Txn = @This();
 
 pub const Error = Env.Error || error{ KeySize, ValueSize, KeyOrder, Options };
 
-/// Operations of more bytes are not logged: the commit is a checkpoint of its own.
-const operations_size_max = 32 << 20;
-/// Dirty pages beyond this many bytes are written to their places before the commit.
-const frames_size_max = 64 << 20;
-
 pub const OpenTable = struct {
     /// Null: the unnamed one.
     name: ?[]const u8,
@@ -88,9 +83,7 @@ pub fn begin(env: *Env, timeout_ns: u64) Error!Txn {
 /// Begins commit `txnid` over `state`; the writer lock is held.
 pub fn beginAt(env: *Env, state: Lock.State, txnid: u64) Error!Txn {
     const view = try env.viewOf(state);
-    // A reader without a slot may need any page that was ever freed: the file grows instead.
-    env.space.no_reuse = try env.os.isLocked(env.file.fd, Env.slotless_byte);
-    try env.space.begin(txnid, try env.protectedStates());
+    try env.beginSpace(txnid);
     errdefer env.space.abort();
     try env.clearBuffer();
     var self: Txn = .{
@@ -162,8 +155,7 @@ pub fn prepare(self: *Txn, index: u32, wanted: catalogue_format.Attributes) Erro
     const table = &self.tables.items[index];
     if (table.exists) {
         if (wanted.agrees(&table.attributes)) return;
-        explain.set("the table was created with other encodings", .{});
-        return error.Options;
+        return wanted.contradict(&table.attributes, table.name orelse "the unnamed table");
     }
     try self.create(index, self.table_id_next, wanted.resolved());
 }
@@ -202,7 +194,9 @@ fn recordOf(table: *const OpenTable) catalogue_format.Record {
 fn keep(self: *Txn, size: usize, operation: record.Operation) Error!void {
     if (self.bulk or self.replay) return;
     const buffer = &self.env.buffer;
-    if (buffer.items.len + size + record.operation_overhead > operations_size_max) {
+    if (buffer.items.len + size + record.operation_overhead >
+        self.env.settings.operations_size_max)
+    {
         self.bulk = true;
         // A savepoint may still return to what was kept: it stays until the end.
         if (self.savepoints.items.len == 0) buffer.shrinkAndFree(self.env.allocator, 0);
@@ -365,7 +359,7 @@ fn dropSavepoints(self: *Txn, level: u32) void {
 /// Writes the dirty pages to places of their own when they are many, to be read back if needed.
 pub fn spill(self: *Txn) Error!void {
     const dirty = &self.env.dirty;
-    if (dirty.set.count() < frames_size_max / self.env.file.page_size) return;
+    if (dirty.set.count() < self.env.settings.frames_size_max / self.env.file.page_size) return;
     if (self.savepoints.items.len > 0 or dirty.freeze_count > 0) return;
     try self.sealTables();
     try dirty.seal(&.{&self.catalogue});
@@ -428,6 +422,10 @@ fn publish(self: *Txn) Error!void {
     try env.space.reserveCommit();
     const operations_size = env.buffer.items.len - record.header_size;
     try env.writeSpace();
+    // A cut of very many pages is a long list.
+    if (env.buffer.items.len > 2 * env.settings.operations_size_max) {
+        return checkpoint.commitBulk(env, &state);
+    }
     try env.appendRecord(&state, .commit, operations_size);
     env.lock.publish(state);
     env.space.commit();

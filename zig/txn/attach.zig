@@ -225,10 +225,7 @@ fn checkOptions(meta: meta_format.Meta, options: Options, path: []const u8) Erro
     }
     const kept = attributesOf(meta);
     if (options.attributes.agrees(&kept)) return;
-    explain.set("the unnamed table of {s} was created with other encodings: leave them out", .{
-        path,
-    });
-    return error.Options;
+    return options.attributes.contradict(&kept, path);
 }
 
 fn attributesOf(meta: meta_format.Meta) tables.Attributes {
@@ -262,15 +259,25 @@ fn openLock(os: Os, path: []const u8, identity: Lock.Identity, is_first: bool) E
                     "close it there first", .{lock_path});
                 return error.Corrupt;
             },
-            else => return err,
+            else => return explainLock(err, lock_path),
         };
     }
-    if (try Lock.isForeignInUse(os, lock_path, identity.device, identity.inode)) {
+    const is_foreign = Lock.isForeignInUse(os, lock_path, identity.device, identity.inode) catch |err|
+        return explainLock(err, lock_path);
+    if (is_foreign) {
         explain.set("{s} was moved over a store that is still open; close that one first", .{path});
         return error.Busy;
     }
     var temporary: PathBuffer = undefined;
-    return Lock.create(os, lock_path, companion(path, "-lock-new", &temporary), identity);
+    return Lock.create(os, lock_path, companion(path, "-lock-new", &temporary), identity) catch |err|
+        explainLock(err, lock_path);
+}
+
+fn explainLock(err: Lock.Error, path: []const u8) Error {
+    if (err == error.PermissionDenied or err == error.ReadOnlyFileSystem) {
+        explain.set("no permission to make or write {s}; open the store with readOnly", .{path});
+    }
+    return err;
 }
 
 fn init(
@@ -343,9 +350,20 @@ pub fn close(env: *Env) Error!void {
     return outcome;
 }
 
+/// What a running checkpoint or a commit waits for is flushed once more through descriptors that
+/// were open when it was written: they report an error that a descriptor opened later would not.
+fn flushRunning(env: *Env) Error!void {
+    if (env.lock.isPoisoned()) return;
+    const shared = env.lock.shared;
+    const idle = @intFromEnum(Lock.Phase.idle);
+    if (shared.checkpoint.phase.load(.seq_cst) != idle) try env.flushFile();
+    try env.flushLog();
+}
+
 fn leave(env: *Env) Error!void {
     if (env.slotless != null) return;
     if (@as(*const volatile u32, env.fork_guard).* != 1) return; // the parent's locks stay
+    try flushRunning(env);
     const fd = env.file.fd;
     const end = env.os.now() +| env.settings.lock_timeout_ns;
     try waitLock(env.os, fd, attach_byte, .exclusive, env.path, end);
@@ -353,6 +371,7 @@ fn leave(env: *Env) Error!void {
     if (env.lock.isPoisoned()) return;
     if (env.lock.shared.closed.load(.acquire) != 0) return;
     try checkpoint.runAll(env);
+    if (try env.eraseTail()) env.log.flush() catch |err| return env.poisoned(err);
     var meta = env.completedMeta() orelse return error.Corrupt;
     meta.closed = 1;
     try checkpoint.replaceMeta(env, meta);

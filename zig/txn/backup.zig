@@ -240,10 +240,10 @@ const Filled = struct { at: u32, used: usize };
 
 /// One freelist page of the runs from `from` on; `at` is behind the last one that fits.
 fn fillList(audit: *const Audit, bytes: []align(8) u8, from: u32, end: u32) Filled {
-    var writer: freelist.Writer = .init(bytes);
+    var writer: freelist.Writer = .init(bytes, 0);
     var at = from;
     while (nextUnused(audit, at, end)) |run| {
-        if (!writer.add(run.pgno, run.count)) break;
+        if (!writer.add(.{ .pgno = run.pgno, .count = run.count })) break;
         at = run.pgno + run.count;
     }
     return .{ .at = at, .used = writer.used };

@@ -7,7 +7,6 @@
 //! moment keeps, and never two of these. Without the lock, double use is found and leaks are not.
 
 const std = @import("std");
-const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
 const config = @import("../config.zig");
 const explain = @import("../explain.zig");
@@ -40,6 +39,9 @@ pub const Progress = struct {
 
 /// What is free, as the writer knew it when the check began: one bit a page.
 const Free = struct { bits: []u64, count: u32 };
+
+/// How many pages a freelist page lists, and which page comes behind it.
+const Listed = struct { count: u64, next: freelist.Next };
 
 pub const Check = struct {
     env: *Env,
@@ -148,9 +150,9 @@ pub const Check = struct {
         while (at.pgno != 0) : (chain_count += 1) {
             if (!try audit.take(at.pgno, 1)) return;
             if (!try audit.readPage(at.pgno, at.checksum, bytes)) return;
-            listed += try self.checkListed(bytes, at.pgno, meta.page_count, free) orelse return;
-            const reader = freelist.Reader.init(bytes, at.pgno, meta.page_count) catch unreachable;
-            at = reader.next;
+            const found = try self.checkListed(bytes, at.pgno, meta.page_count, free) orelse return;
+            listed += found.count;
+            at = found.next;
         }
         if (chain_count != meta.freelist.page_count or listed != meta.free_page_count) {
             try audit.report(
@@ -165,14 +167,14 @@ pub const Check = struct {
         };
     }
 
-    /// How many pages one freelist page lists. Null, with a finding: it is not well-formed.
+    /// What one freelist page lists. Null, with a finding: it is not well-formed.
     fn checkListed(
         self: *Check,
         bytes: []align(8) const u8,
         pgno: u32,
         page_count: u32,
         free: ?Free,
-    ) Error!?u64 {
+    ) Error!?Listed {
         var reader = freelist.Reader.init(bytes, pgno, page_count) catch return self.odd(pgno);
         var listed: u64 = 0;
         while (reader.nextRun() catch return self.odd(pgno)) |run| {
@@ -183,10 +185,10 @@ pub const Check = struct {
                 try self.audit.report(@intCast(number), "is in the freelist and not free", .{});
             }
         }
-        return listed;
+        return .{ .count = listed, .next = reader.next };
     }
 
-    fn odd(self: *Check, pgno: u32) Error!?u64 {
+    fn odd(self: *Check, pgno: u32) Error!?Listed {
         try self.audit.report(pgno, "is not a well-formed freelist page", .{});
         return null;
     }
@@ -220,8 +222,13 @@ fn tryWriterLock(env: *Env, timeout_ns: ?u64) Error!bool {
         else => return err,
     };
     const checkpoint = &env.lock.shared.checkpoint;
-    const is_switching = checkpoint.phase.load(.seq_cst) == @intFromEnum(Lock.Phase.switching);
-    if (checkpoint.bulk == 0 and !is_switching) return true;
+    const phase: Lock.Phase = @enumFromInt(checkpoint.phase.load(.seq_cst));
+    const is_settled = switch (phase) {
+        .idle => true,
+        .switching => false,
+        else => checkpoint.bulk == 0,
+    };
+    if (is_settled) return true;
     env.endWrite();
     return false;
 }
@@ -239,12 +246,12 @@ fn currentMeta(env: *const Env) ?meta_format.Meta {
 fn checkCompanions(audit: *Audit, env: *Env) Error!void {
     const shared = env.lock.shared;
     for ([_]u32{ 0, 1 }) |slot| {
-        const before = shared.completed_meta;
+        const before = env.completedBytes();
         if (try checkMeta(env, slot, &before)) continue;
         const phase = shared.checkpoint.phase.load(.seq_cst);
         const is_idle = phase == @intFromEnum(Lock.Phase.idle);
         if (!is_idle and shared.checkpoint.slot == slot) continue;
-        if (!std.mem.eql(u8, &before, &shared.completed_meta)) continue;
+        if (!std.mem.eql(u8, &before, &env.completedBytes())) continue;
         try audit.report(slot, "is not the meta that it should be", .{});
     }
     const newest = env.completedMeta() orelse return;

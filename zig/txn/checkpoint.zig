@@ -21,7 +21,6 @@ const explain = @import("../explain.zig");
 const meta_format = @import("../format/meta.zig");
 const freelist = @import("../format/freelist.zig");
 const record = @import("../format/record.zig");
-const varint = @import("../format/varint.zig");
 const os_types = @import("../os/types.zig");
 const Lock = @import("../store/Lock.zig");
 const Log = @import("../store/Log.zig");
@@ -93,7 +92,7 @@ pub fn replaceMeta(env: *Env, meta: meta_format.Meta) Error!void {
     const bytes = meta_format.encode(next, slot);
     try env.file.write(slot, &bytes);
     try env.flushFile();
-    env.lock.shared.completed_meta = bytes;
+    env.setCompletedMeta(bytes);
 }
 
 /// True if the log has grown so far that a checkpoint should begin.
@@ -107,6 +106,7 @@ pub fn step(env: *Env, begin: bool) Error!Step {
     try env.checkFork();
     if (env.settings.read_only or env.slotless != null) return error.ReadOnly;
     if (env.lock.isPoisoned()) return error.Poisoned;
+    if (env.lock.shared.checkpoint.bulk != 0 and !try trySettle(env)) return .{ .need = .busy };
     if (!try env.lock.tryLockCheckpoint()) return .{ .need = .busy };
     defer env.lock.unlockCheckpoint();
     const shared = env.lock.shared;
@@ -179,7 +179,7 @@ fn complete(env: *Env) Error!void {
         return error.Corrupt;
     env.os.random(std.mem.asBytes(&checkpoint.recycle_salt));
     checkpoint.recycle_half = 1 - meta.log_half;
-    shared.completed_meta = checkpoint.meta;
+    env.setCompletedMeta(checkpoint.meta);
     env.lock.raiseFlushed(meta.txnid);
     shared.checkpoint_txnid.store(meta.txnid, .seq_cst);
     if (checkpoint.bulk != 0) env.lock.publish(checkpoint.bulk_state);
@@ -211,16 +211,20 @@ fn lockCheckpoint(env: *Env, timeout_ns: u64) Error!void {
     }
 }
 
-/// Settles what a dead writer's bulk commit left, as every writer does first.
-fn settle(env: *Env) Error!void {
-    _ = try beginWrite(env, env.settings.lock_timeout_ns);
+/// Settles what a dead writer's bulk commit left, as every writer does first. False: a writer is at
+/// work, perhaps on that commit.
+fn trySettle(env: *Env) Error!bool {
+    _ = beginWrite(env, 0) catch |err| switch (err) {
+        error.Busy => return false,
+        else => return err,
+    };
     env.endWrite();
+    return true;
 }
 
 /// Drives a whole checkpoint, flushing here. Nothing to do if the newest state has one.
 pub fn runAll(env: *Env) Error!void {
     const end = env.os.now() +| env.settings.lock_timeout_ns;
-    if (env.lock.shared.checkpoint.bulk != 0) try settle(env);
     const target = env.lock.published().txnid;
     while (true) {
         const covered = env.lock.shared.checkpoint_txnid.load(.seq_cst) >= target;
@@ -269,7 +273,7 @@ fn tryBegin(env: *Env) Error!bool {
     defer env.endWrite();
     if (state.txnid == env.lock.shared.checkpoint_txnid.load(.seq_cst)) return true;
     errdefer env.followed = null;
-    try env.space.begin(state.txnid, try env.protectedStates());
+    try env.beginSpace(state.txnid);
     errdefer env.space.abort();
     const list = try reserveFreelist(env);
     defer env.allocator.free(list);
@@ -350,19 +354,19 @@ pub fn reserveFreelist(env: *Env) Error![]u32 {
     var chain = Env.FreelistChain.init(env, meta);
     while (try chain.next()) |item| try env.space.release(item.pgno, 1, meta.txnid);
     // What was given only becomes free with the commit: it counts at its longest.
-    var size: usize = 2 * varint.size_max * env.space.given.items.len;
+    var size: usize = freelist.run_size_max * env.space.given.items.len;
+    const runs = try env.space.freeRuns(env.allocator);
+    defer env.allocator.free(runs);
     var end: u32 = 2;
-    var at: u32 = 0;
-    while (env.space.nextFreeRun(at)) |run| {
-        size += varint.sizeOf(run.pgno - end) + varint.sizeOf(run.count);
-        end = run.pgno + run.count;
-        at = end;
+    for (runs) |free| {
+        size += freelist.sizeOf(free, end, env.space.txnid);
+        end = free.pgno + free.count;
     }
     if (size == 0) return env.allocator.alloc(u32, 0);
-    const room = env.file.page_size - freelist.header_size - 2 * varint.size_max;
+    const room = env.file.page_size - freelist.header_size - freelist.run_size_max;
     // Each page taken can cut a run in two, each page begins anew from page 2.
     var count = size / room + 1;
-    count += count * 4 * varint.size_max / room + 1;
+    count += count * 2 * freelist.run_size_max / room + 1;
     const list = try env.allocator.alloc(u32, count);
     errdefer env.allocator.free(list);
     for (list) |*pgno| pgno.* = try env.space.allocate(1);
@@ -376,16 +380,16 @@ pub fn writeFreelist(env: *Env, txnid: u64, list: []const u32) Error!meta_format
     defer env.allocator.free(bytes);
     const used = try env.allocator.alloc(usize, list.len);
     defer env.allocator.free(used);
-    var at: u32 = 0;
+    const runs = try env.space.freeRuns(env.allocator);
+    defer env.allocator.free(runs);
+    var next: usize = 0;
     for (used, 0..) |*size, index| {
-        var writer: freelist.Writer = .init(@alignCast(bytes[index * page_size ..][0..page_size]));
-        while (env.space.nextFreeRun(at)) |run| {
-            if (!writer.add(run.pgno, run.count)) break;
-            at = run.pgno + run.count;
-        }
+        const page: []align(8) u8 = @alignCast(bytes[index * page_size ..][0..page_size]);
+        var writer: freelist.Writer = .init(page, txnid);
+        while (next < runs.len and writer.add(runs[next])) next += 1;
         size.* = writer.used;
     }
-    if (env.space.nextFreeRun(at) != null) {
+    if (next < runs.len) {
         explain.set("the free pages of {s} do not fit the {d} reserved", .{ env.path, list.len });
         return error.Unexpected;
     }
@@ -422,15 +426,18 @@ pub fn commitBulk(env: *Env, state: *Lock.State) Error!void {
     state.page_count = env.space.page_count;
     try prepare(env, state.*, root, true);
     setPhase(env, .begun);
-    finishLocked(env) catch |err| {
-        // Nothing of it exists, or nobody can tell whether it does before the next open.
-        if (try phaseOf(env) != .begun and try phaseOf(env) != .data_flushed) {
-            return env.poisoned(err);
-        }
-        env.lock.shared.checkpoint.bulk = 0;
-        setPhase(env, .idle);
-        return err;
+    finishLocked(env) catch |err| switch (try phaseOf(env)) {
+        .begun, .data_flushed => {
+            env.lock.shared.checkpoint.bulk = 0;
+            setPhase(env, .idle);
+            return err;
+        },
+        // Durable and published; the half of the log can be recycled by whoever comes next.
+        .completed => if (err == error.Killed) return err,
+        // Nobody can tell before the next open whether it exists.
+        else => return env.poisoned(err),
     };
+    env.lock.shared.checkpoint.bulk = 0;
     env.setFollowed(state.*);
 }
 

@@ -31,17 +31,14 @@ pub fn readMeta(os: Os, fd: os_types.Fd, path: []const u8) Error!meta_format.Met
     const size = (try os.stat(fd)).size;
     _ = try os.pread(fd, &first, 0);
     if (meta_format.decode(&first, 0)) |meta| {
-        const second = try readSecond(os, fd, meta.page_size) orelse return meta;
+        const second = try readSecond(os, fd, meta.page_size, path) orelse return meta;
         return if (second.sequence > meta.sequence) second else meta;
     } else |err| {
-        if (err == error.Version) {
-            explain.set("{s} was written by another version of the format", .{path});
-            return err;
-        }
+        if (err == error.Version) return otherVersion(path);
         // Its page size is unknown: the second meta may lie behind a page of any.
         var page_size = config.page_size_min;
         while (page_size <= config.page_size_max) : (page_size *= 2) {
-            if (try readSecond(os, fd, page_size)) |meta| return meta;
+            if (try readSecond(os, fd, page_size, path)) |meta| return meta;
         }
         return nothingFound(&first, size, path, err);
     }
@@ -65,10 +62,23 @@ fn nothingFound(
     return err;
 }
 
-fn readSecond(os: Os, fd: os_types.Fd, page_size: u32) Error!?meta_format.Meta {
+fn otherVersion(path: []const u8) error{Version} {
+    explain.set("{s} was written by another version of the format: update this library", .{path});
+    return error.Version;
+}
+
+fn readSecond(
+    os: Os,
+    fd: os_types.Fd,
+    page_size: u32,
+    path: []const u8,
+) Error!?meta_format.Meta {
     var bytes: [meta_format.size]u8 = undefined;
     if (try os.pread(fd, &bytes, page_size) < bytes.len) return null;
-    const meta = meta_format.decode(&bytes, 1) catch return null;
+    const meta = meta_format.decode(&bytes, 1) catch |err| {
+        // The newer of the two may be of a newer library: its state must not be rolled back.
+        return if (err == error.Version) otherVersion(path) else null;
+    };
     return if (meta.page_size == page_size) meta else null;
 }
 
@@ -82,7 +92,10 @@ pub fn run(env: *Env, meta: meta_format.Meta) Error!void {
     initShared(env, meta);
     const scan = try scanLog(env, meta);
     const active = headers[meta.log_half];
-    if (meta.closed == 1 and scan.records == 0) return openClean(env, meta, headers);
+    if (meta.closed == 1 and scan.records == 0) {
+        try checkTail(env, scan, headers);
+        return openClean(env, meta, headers);
+    }
     if (active == null and scan.records == 0) return lostHeader(env, meta);
     try checkTail(env, scan, headers);
     try replay(env, meta, scan);
@@ -96,7 +109,10 @@ pub fn readAlone(env: *Env, meta: meta_format.Meta) Error!void {
     initShared(env, meta);
     try env.file.map(meta.page_count);
     const scan = try scanLog(env, meta);
-    if (scan.records == 0 and meta.closed == 1) return env.lock.publish(stateOf(meta));
+    if (scan.records == 0 and meta.closed == 1) {
+        try checkTail(env, scan, headers);
+        return env.lock.publish(stateOf(meta));
+    }
     if (headers[meta.log_half] == null and scan.records == 0) return lostHeader(env, meta);
     try checkTail(env, scan, headers);
     const first = env.file.makePrivate(meta.page_count);
@@ -157,7 +173,7 @@ fn checkHeaders(env: *Env, meta: meta_format.Meta) Error![2]?record.HalfHeader {
 
 fn initShared(env: *Env, meta: meta_format.Meta) void {
     const shared = env.lock.shared;
-    shared.completed_meta = meta_format.encode(meta, @intCast(meta.sequence % 2));
+    env.setCompletedMeta(meta_format.encode(meta, @intCast(meta.sequence % 2)));
     shared.checkpoint_txnid.store(meta.txnid, .seq_cst);
     shared.flushed.store(meta.txnid, .seq_cst);
     shared.half_salt[meta.log_half] = meta.log_salt;

@@ -13,6 +13,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const config = @import("../config.zig");
+const explain = @import("../explain.zig");
 const meta = @import("../format/meta.zig");
 const page = @import("../format/page.zig");
 const Pages = @import("../store/Pages.zig");
@@ -22,6 +23,14 @@ const search = @import("../tree/search.zig");
 pub const codec_name_size_max = 64;
 /// An attribute that an opener leaves to what is kept.
 pub const adopt: u8 = 255;
+
+const key_encoding_names = [_][]const u8{ "ordered", "string", "binary", "u32", "u64" };
+const encoding_names = [_][]const u8{ "msgpack", "json", "string", "binary", "codec " };
+
+fn nameOf(names: []const []const u8, number: u8) []const u8 {
+    if (number == adopt) return "what is kept";
+    return if (number < names.len) names[number] else "an unknown one";
+}
 
 /// What is fixed when a table is created.
 pub const Attributes = struct {
@@ -46,6 +55,25 @@ pub const Attributes = struct {
         if (self.encoding == adopt) return true;
         if (self.encoding != kept.encoding) return false;
         return std.mem.eql(u8, self.codecName(), kept.codecName());
+    }
+
+    /// Explains why an opener that wants `self` cannot use the table `name` that has `kept`.
+    pub fn contradict(
+        self: *const Attributes,
+        kept: *const Attributes,
+        name: []const u8,
+    ) error{Options} {
+        explain.set("{s} was created with key encoding {s} and encoding {s}{s}, the options say " ++
+            "{s} and {s}{s}: leave them out", .{
+            name,
+            nameOf(&key_encoding_names, kept.key_encoding),
+            nameOf(&encoding_names, kept.encoding),
+            kept.codecName(),
+            nameOf(&key_encoding_names, self.key_encoding),
+            nameOf(&encoding_names, self.encoding),
+            self.codecName(),
+        });
+        return error.Options;
     }
 
     /// What a table created for this opener gets: 0 (the defaults) for what it left open.

@@ -1,0 +1,35 @@
+//! Which seeds a test runs. `ZEOLITE_SEED` chooses a single one, to see a failure again;
+//! `ZEOLITE_SCALE` multiplies their number for a long run. A debug build runs a tenth.
+
+const std = @import("std");
+const builtin = @import("builtin");
+
+pub const List = struct {
+    position: u64,
+    end: u64,
+
+    pub fn init(first: u64, count: u64) List {
+        if (readNumber("ZEOLITE_SEED")) |seed| return .{ .position = seed, .end = seed + 1 };
+        const wanted = count * (readNumber("ZEOLITE_SCALE") orelse 1);
+        const actual = if (builtin.mode == .Debug) wanted / 10 + 1 else wanted;
+        return .{ .position = first, .end = first + actual };
+    }
+
+    pub fn next(self: *List) ?u64 {
+        if (self.position == self.end) return null;
+        self.position += 1;
+        return self.position - 1;
+    }
+};
+
+fn readNumber(name: [:0]const u8) ?u64 {
+    const text = std.c.getenv(name.ptr) orelse return null;
+    return std.fmt.parseInt(u64, std.mem.span(text), 10) catch null;
+}
+
+test "List: the seeds from the first one on" {
+    var list: List = .{ .position = 5, .end = 7 };
+    try std.testing.expectEqual(5, list.next());
+    try std.testing.expectEqual(6, list.next());
+    try std.testing.expectEqual(null, list.next());
+}
