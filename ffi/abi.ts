@@ -946,7 +946,7 @@ export const openOptionsLayout = {
   },
 } as const;
 
-/** Each failure: its number, and the code that callers see. */
+/** Each failure: its number, and the code callers see. */
 export const codes = {
   /** The key, table or store asked for does not exist. */
   not_found: { number: -1, name: "ZEOLITE_NOT_FOUND" },

@@ -1,7 +1,7 @@
 /**
- * The two runtimes that the library runs on: which one this is, where each is found, and how each is
- * told to run a TypeScript file. For what starts other processes (the demo, tests); the library itself
- * never does. Nothing is installed or downloaded here.
+ * The two runtimes that the library runs on: which one this is, where each is found, and how each
+ * is told to run a TypeScript file. For what starts other processes (the demo, tests); the library
+ * itself never does. Nothing is installed or downloaded here.
  */
 import { accessSync, constants } from "node:fs";
 import { delimiter, dirname, join } from "node:path";

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
+import { isDeepStrictEqual } from "node:util";
 import { root, run, runOrExit, tools, zigBuild, zigPackage } from "./tools.mjs";
 
 const library = join(
@@ -40,12 +41,22 @@ function npm(args) {
   return ["npm", args];
 }
 
+/** Installs by the lock file, and leaves it as it is: other versions of npm write it otherwise. */
+async function installLocked() {
+  const path = join(root, "package-lock.json");
+  const text = readFileSync(path, "utf8");
+  const { dependencies, devDependencies } = JSON.parse(text).packages[""];
+  await runOrExit(...npm(["install", "--ignore-scripts=false"]));
+  const isWhole = isDeepStrictEqual({ ...dependencies, ...devDependencies }, pins());
+  if (isWhole) writeFileSync(path, text);
+}
+
 /** Installs what package.json pins. */
 export async function install() {
   const missing = missingPackages();
   if (missing.length > 0) {
     console.log(`setup: installing the pinned packages (${missing.join(", ")})`);
-    await runOrExit(...npm(["install", "--ignore-scripts=false"]));
+    await installLocked();
   }
   if (existsSync(tools.zig)) return;
   // npm leaves out of a lock file what only another platform needs.

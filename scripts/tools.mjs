@@ -44,26 +44,58 @@ export function environment() {
   };
 }
 
-/**
- * Runs a program in the repository's folder.
- * With `capture` both of its outputs come back as one text, in the order written; else they go
- * where ours go. A program that takes longer than `minutes` is killed.
- */
-export function run(program, args, { capture = false, minutes } = {}) {
+/** Groups of processes that end with this one. */
+const groups = new Set();
+
+function killGroup(pid) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Every process of the group has ended.
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    groups.forEach(killGroup);
+    process.exit(1);
+  });
+}
+
+/** Runs a program in the repository's folder; its outputs go where ours go. */
+export function run(program, args) {
   return new Promise((resolve, reject) => {
-    const stdio = capture ? ["ignore", "pipe", "pipe"] : "inherit";
-    const env = environment();
-    // An output that is read by a program is plain.
-    if (capture) delete env["FORCE_COLOR"];
-    if (capture) env["NO_COLOR"] = "1";
-    const limit = minutes === undefined ? {} : { timeout: minutes * 60_000, killSignal: "SIGKILL" };
-    const child = spawn(program, args, { cwd: root, env, stdio, ...limit });
+    const child = spawn(program, args, { cwd: root, env: environment(), stdio: "inherit" });
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve({ code: code ?? 1, signal }));
+  });
+}
+
+/**
+ * Runs a program, in a process group of its own, and reads both of its outputs as one text, in the
+ * order written. What takes longer than `minutes` is killed with all that it started.
+ */
+export function capture(program, args, minutes) {
+  return new Promise((resolve, reject) => {
+    const env = { ...environment(), NO_COLOR: "1" };
+    delete env["FORCE_COLOR"];
+    const stdio = ["ignore", "pipe", "pipe"];
+    const child = spawn(program, args, { cwd: root, env, stdio, detached: true });
+    groups.add(child.pid);
+    const timer = setTimeout(() => {
+      output += `\nkilled: not done after ${minutes} minutes\n`;
+      killGroup(child.pid);
+    }, minutes * 60_000);
     let output = "";
-    for (const stream of capture ? [child.stdout, child.stderr] : []) {
+    for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => output += text);
     }
     child.on("error", reject);
-    child.on("close", (code, signal) => resolve({ code: code ?? 1, signal, output }));
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      groups.delete(child.pid);
+      resolve({ code: code ?? 1, signal, output });
+    });
   });
 }
 

@@ -13,6 +13,8 @@ import { failure } from "./library.ts";
 const WAIT_MS = 5;
 /** How often a checkpoint that nobody asked for looks again. */
 const TRIES_MAX = 20;
+/** How many checkpoints a call may take: one under way may have begun too early. */
+const RUNS_MAX = 4;
 /** Milliseconds after a failure in which no checkpoint starts by itself. */
 const PAUSE_MS = 1000;
 /** Word of the status that holds the newest checkpoint. */
@@ -24,6 +26,7 @@ export class Checkpointer {
   readonly #files: Files;
   #running: Promise<void> | null = null;
   #pausedUntil = 0;
+  #isTakenOver = false;
   #isClosed = false;
 
   /** @param files The descriptors to flush. */
@@ -32,9 +35,9 @@ export class Checkpointer {
     this.#files = files;
   }
 
-  /** Whether one is under way in this thread. */
-  get isRunning(): boolean {
-    return this.#running !== null;
+  /** Whether one is under way here that only the event loop can bring to its end. */
+  get isWaiting(): boolean {
+    return this.#running !== null && !this.#isTakenOver;
   }
 
   /** Starts one because the log has grown; a failure shows at the next write. */
@@ -48,7 +51,7 @@ export class Checkpointer {
   /** Resolves when everything published now is in a checkpoint. */
   async checkpoint(): Promise<void> {
     const target = this.#status(0);
-    while (this.#status(CHECKPOINT_TXNID) < target) {
+    for (let runs = 0; runs < RUNS_MAX && this.#status(CHECKPOINT_TXNID) < target; runs += 1) {
       await (this.#running ?? this.#run(Infinity));
     }
   }
@@ -56,6 +59,7 @@ export class Checkpointer {
   /** Writes one, and waits; takes over what is under way. */
   checkpointSync(): void {
     const result = this.#port.call.checkpoint_sync(this.#port.handle);
+    this.#isTakenOver = this.#running !== null;
     if (result < 0) throw failure(result, "write a checkpoint");
   }
 
@@ -83,6 +87,7 @@ export class Checkpointer {
   #run(tries: number): Promise<void> {
     const run = this.#steps(tries).finally(() => {
       this.#running = null;
+      this.#isTakenOver = false;
     });
     this.#running = run;
     return run;

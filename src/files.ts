@@ -5,7 +5,7 @@
  * file's while the runtime still works with it.
  */
 import { closeSync, fdatasync, fstatSync, openSync } from "node:fs";
-import { ZeoliteError } from "./error.ts";
+import { codeOf, ZeoliteError } from "./error.ts";
 
 /** The descriptors of one session. */
 export class Files {
@@ -48,6 +48,9 @@ export class Files {
   }
 }
 
+/** What the system or the runtime calls a lack of permission. */
+const PERMISSION = /EACCES|EPERM|NotCapable|PermissionDenied/;
+
 /** Opens a file and makes sure that it is the one the engine has open. */
 function openFile(path: string, inode: number): number {
   let descriptor: number;
@@ -55,7 +58,9 @@ function openFile(path: string, inode: number): number {
     descriptor = openSync(path, "r+");
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
-    throw new ZeoliteError("ZEOLITE_IO", `Cannot open "${path}" to flush it: ${text}`, { cause });
+    const isRefused = PERMISSION.test(`${codeOf(cause)} ${(cause as Error).name}`);
+    const code = isRefused ? "ZEOLITE_PERMISSION" : "ZEOLITE_IO";
+    throw new ZeoliteError(code, `Cannot open "${path}" to flush it: ${text}`, { cause });
   }
   if (Number(fstatSync(descriptor).ino) === inode) return descriptor;
   closeSync(descriptor);

@@ -83,6 +83,7 @@ function ask(
 
 /** Holds one state for the calls to come: the values did not fit into one. */
 function pinState(session: Session): number {
+  session.pin();
   const handle = session.call.snapshot_begin(session.handle);
   if (handle < 0) throw failure(handle, "get many");
   return handle;

@@ -1,12 +1,12 @@
 /**
  * Ranges: the keys and values of a table between two bounds, in order, fetched in chunks.
  * A range is only a description until it is iterated; each iteration pins one state at its first
- * next() and lets it go at the end. Rows are decoded from a copy of their chunk, so whatever the
- * caller does between two rows cannot change them.
+ * next() and lets it go at the end. Rows are decoded out of a copy of their chunk, so whatever the
+ * caller does between two rows cannot change them; what is decoded never shares that copy.
  */
-import { rangeFlags } from "../ffi/abi.ts";
-import { Held } from "./access.ts";
-import type { Access } from "./access.ts";
+import { limits, rangeFlags } from "../ffi/abi.ts";
+import { type Access, Held } from "./access.ts";
+import { copyBytes, copyShort } from "./codec/copy.ts";
 import type { Key, KeyCodec } from "./codec/key.ts";
 import { type Area, type Source, sourceOf } from "./codec/text.ts";
 import { failure } from "./library.ts";
@@ -104,7 +104,7 @@ export function rangeBounds(
   let upper = isReverse ? start : end;
   if (given.prefix !== undefined) {
     const size = table.keys.encodePrefix(encoding.area, given.prefix);
-    const bytes = encoding.area.bytes.slice(0, size);
+    const bytes = copyBytes(encoding.area.bytes, 0, size);
     const behind = table.keys.prefixEnd(given.prefix, bytes);
     lower = narrower(lower, { bytes, isIncluded: true }, 1);
     if (behind !== undefined) upper = narrower(upper, upperOf(encoding, bytes, behind), -1);
@@ -120,7 +120,7 @@ export function rangeBounds(
 function bound(encoding: Encoding, key: Key | undefined, isIncluded: boolean): Bound | null {
   if (key === undefined) return null;
   const size = encoding.keys.encode(encoding.area, key);
-  return { bytes: encoding.area.bytes.slice(0, size), isIncluded };
+  return { bytes: copyBytes(encoding.area.bytes, 0, size), isIncluded };
 }
 
 /** The end of a prefix; of one so long that no longer key exists, the prefix itself. */
@@ -204,55 +204,46 @@ function openRange<T>(reading: RangeReading<T>): number {
   return range;
 }
 
+/** Memory for chunks that no iteration uses now. */
+const chunks: Source[] = [];
+/** How much of it is kept. */
+const CHUNKS_MAX = 4;
+/** Stands for the chunk of an iteration that has none. */
+const NO_CHUNK: Source = sourceOf(new Uint8Array());
+
+/** Reads the size before a key or a value. */
+function sizeAt(bytes: Uint8Array, at: number): number {
+  const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+  return (low | (bytes[at + 3]! << 24)) >>> 0;
+}
+
 /** One iteration over a range. */
 class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   readonly #reading: RangeReading<T>;
-  readonly #key: Part;
-  readonly #value: Part;
+  readonly #key: Part = { source: NO_CHUNK, start: 0, end: 0 };
+  readonly #value: Part = { source: NO_CHUNK, start: 0, end: 0 };
+  #chunk: Source = NO_CHUNK;
   #held: Held | null = null;
   #range = 0;
   #chunkSize: number;
-  #view: DataView = new DataView(new ArrayBuffer(0));
   #rows = 0;
   #at = 0;
   #large: Source | null = null;
   #isDone = false;
 
   constructor(reading: RangeReading<T>, chunkSize: number) {
-    const nothing = { source: sourceOf(new Uint8Array()), start: 0, end: 0 };
     this.#reading = reading;
-    this.#key = { ...nothing };
-    this.#value = { ...nothing };
     this.#chunkSize = chunkSize;
   }
 
   next(): IteratorResult<T, undefined> {
-    this.#assertUsable();
-    if (this.#rows === 0 && !this.#fetch()) return { done: true, value: undefined };
-    this.#rows -= 1;
-    const view = this.#view;
-    const keySize = view.getUint32(this.#at, true);
-    const valueSize = view.getUint32(this.#at + 4, true);
-    const key = this.#key;
-    const value = this.#value;
-    key.start = this.#at + 8;
-    key.end = value.start = key.start + keySize;
-    if (valueSize === LARGE_SIZE && this.#large !== null) {
-      value.source = this.#large;
-      value.start = 0;
-      value.end = this.#large.bytes.length;
-    } else {
-      value.source = key.source;
-      this.#at = value.end = value.start + valueSize;
-    }
-    return { done: false, value: this.#reading.row(key, value) };
+    if (!this.#advance()) return { done: true, value: undefined };
+    return { done: false, value: this.#reading.row(this.#key, this.#value) };
   }
 
   /** Lets the state go, wherever the iteration stands. */
   return(): IteratorResult<T, undefined> {
-    this.#isDone = true;
-    this.#rows = 0;
-    this.#held?.end();
+    this.#end();
     return { done: true, value: undefined };
   }
 
@@ -261,14 +252,64 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.return();
+    this.#end();
+  }
+
+  /** All rows that are left. */
+  rest(): T[] {
+    const { row } = this.#reading;
+    const rows: T[] = [];
+    try {
+      while (this.#advance()) rows.push(row(this.#key, this.#value));
+    } finally {
+      this.#end();
+    }
+    return rows;
+  }
+
+  /** Goes to the next row; false behind the last. */
+  #advance(): boolean {
+    if (this.#isDone && this.#rows === 0) return false;
+    this.#assertUsable();
+    if (this.#rows === 0 && !this.#fetch()) {
+      this.#end();
+      return false;
+    }
+    this.#rows -= 1;
+    const key = this.#key;
+    const value = this.#value;
+    const at = this.#at;
+    const { bytes } = key.source;
+    const valueSize = sizeAt(bytes, at + 4);
+    key.start = at + 8;
+    key.end = value.start = key.start + sizeAt(bytes, at);
+    if (valueSize === LARGE_SIZE && this.#large !== null) {
+      value.source = this.#large;
+      value.start = 0;
+      value.end = this.#large.bytes.length;
+    } else {
+      value.source = key.source;
+      this.#at = value.end = value.start + valueSize;
+    }
+    return true;
   }
 
   #assertUsable(): void {
     const { access, scope } = this.#reading;
-    if (this.#isDone && this.#rows === 0) return;
-    access.assertOpen("read on in a range");
-    if (!scope.isOpen) throw scopeEnded("read on in a range");
+    if (access.isClosed) throw access.closed("read on in a range");
+    if (scope.isOpen) return;
+    this.#end();
+    this.#isDone = false;
+    throw scopeEnded("read on in a range");
+  }
+
+  /** Gives everything back. */
+  #end(): void {
+    this.#isDone = true;
+    this.#rows = 0;
+    this.#held?.end();
+    if (this.#chunk !== NO_CHUNK && chunks.length < CHUNKS_MAX) chunks.push(this.#chunk);
+    this.#chunk = NO_CHUNK;
   }
 
   /** Gets the next rows; false when there are none. */
@@ -281,7 +322,8 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     if (rows < 0) throw this.#failed(rows);
     const isLast = words[0] === 1;
     this.#chunkSize = Math.min(CHUNK_MAX, this.#chunkSize * 4);
-    this.#take(session, rows, words[2]!, words[1]!);
+    if (rows > 0) this.#take(session, words[2]!, words[1]!);
+    this.#rows = rows;
     if (isLast || rows === 0) {
       this.#isDone = true;
       this.#held!.end();
@@ -299,22 +341,22 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   }
 
   #failed(result: number): Error {
-    this.#isDone = true;
     const error = failure(result, "read on in a range");
-    this.#held!.end();
+    this.#end();
     return error;
   }
 
-  /** Copies a chunk out of the data area. */
-  #take(session: Session, rows: number, used: number, largeSize: number): void {
-    this.#rows = rows;
+  /** Copies rows out of the data area. */
+  #take(session: Session, used: number, largeSize: number): void {
+    if (this.#chunk === NO_CHUNK) {
+      this.#chunk = chunks.pop() ?? sourceOf(new Uint8Array(new ArrayBuffer(limits.data_size)));
+    }
+    const { bytes } = this.#chunk;
+    copyShort(session.scratch.data.bytes, bytes, 0, used);
+    this.#key.source = this.#chunk;
     this.#at = 0;
     this.#large = null;
-    if (rows === 0) return;
-    const source = sourceOf(session.scratch.data.bytes.slice(0, used));
-    this.#key.source = source;
-    this.#view = new DataView(source.bytes.buffer, source.bytes.byteOffset, used);
-    if (this.#view.getUint32(4, true) !== LARGE_SIZE) return;
+    if (sizeAt(bytes, 4) !== LARGE_SIZE) return;
     const large = new Uint8Array(new ArrayBuffer(largeSize));
     const copied = session.call.value_copy(session.handle, large, largeSize);
     if (copied < 0) throw this.#failed(copied);
@@ -368,7 +410,7 @@ export class Range<T> extends Rows<T> {
   }
 
   override toArray(): T[] {
-    return Array.from(new RangeIterator(this.#reading, CHUNK_MAX));
+    return new RangeIterator(this.#reading, CHUNK_MAX).rest();
   }
 }
 

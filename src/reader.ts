@@ -157,13 +157,19 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
   }
 
   getView(key: K): BytesView | undefined {
-    const size = this.#place(key);
+    let size = this.#place(key);
     const { session, windows } = this.access;
     const { words } = session;
-    const { handle } = this.scope;
+    let { handle } = this.scope;
+    if (handle === 0) {
+      const newest = session.holdNewest();
+      if (newest < 0) return this.#copy(key);
+      if (session.batch === null) handle = newest;
+    }
     let found = this.call.view(session.handle, handle, this.state.index, size);
     if (found === OPTIONS && this.#adopt()) {
-      found = this.call.view(session.handle, handle, this.state.index, this.#place(key));
+      size = this.#place(key);
+      found = this.call.view(session.handle, handle, this.state.index, size);
     }
     if (found === NOT_FOUND) return undefined;
     if (found < 0) throw failure(found, "view a value");
@@ -172,6 +178,15 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
     if (copy.length === 0) return copy as Uint8Array & BytesView;
     const copied = this.call.value_copy(session.handle, copy, copy.length);
     if (copied < 0) throw failure(copied, "view a value");
+    return copy as Uint8Array & BytesView;
+  }
+
+  /** A value as a view that is a copy. */
+  #copy(key: K): BytesView | undefined {
+    const bytes = this.getBinary(key);
+    if (bytes === undefined) return undefined;
+    const copy = this.access.windows.copy(bytes.length);
+    copy.set(bytes);
     return copy as Uint8Array & BytesView;
   }
 
@@ -251,7 +266,7 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
     if (access.isClosed) throw access.closed(doing);
     if (!scope.isOpen) throw scopeEnded(doing);
     if (!table.isKept) table.adopt(access.session);
-    if (scope.handle === 0 && !access.session.isPinned) access.session.pin();
+    access.session.pin();
   }
 
   /** Puts a key into the scratch; its size. */
@@ -265,7 +280,7 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
     const { access, scope, state: table } = this;
     if (access.isClosed || !scope.isOpen || !table.isKept) this.#enter("read");
     const { session } = access;
-    if (scope.handle === 0 && !session.isPinned) session.pin();
+    if (!session.isPinned) session.pin();
     const keySize = table.keys.encode(session.scratch.keyA, key);
     const size = this.call.get(session.handle, scope.handle, table.index, keySize);
     if (size >= 0 || size === NOT_FOUND || size === LARGE) return size;

@@ -55,6 +55,7 @@ export class PinnedSnapshot implements Snapshot, Scope {
 
   constructor(access: Access) {
     const { session } = access;
+    session.pin();
     const handle = session.call.snapshot_begin(session.handle);
     if (handle < 0) throw failure(handle, "take a snapshot");
     this.session = session;

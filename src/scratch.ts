@@ -1,7 +1,7 @@
 /**
- * The native memory through which a session speaks with the engine, wrapped once.
- * Words carry numbers wider than 31 bits, key areas A and B carry keys and bounds, the data area
- * carries values and rows. What a call left in it is read before the next call.
+ * The native memory through which a session hands bytes to the engine and gets them back, wrapped
+ * once: key areas A and B carry keys and bounds, the data area carries values and rows. What a call
+ * left in it is read before the next call. (The words before them are the session's.)
  */
 import { limits } from "../ffi/abi.ts";
 import { type Area, areaOf, type Source, sourceOf } from "./codec/text.ts";
@@ -9,8 +9,6 @@ import type { ValueArea } from "./codec/value.ts";
 
 /** The scratch of one session. */
 export class Scratch {
-  /** Numbers that a call takes or leaves. */
-  readonly words: Float64Array;
   /** Where a value is made. */
   readonly data: ValueArea;
   /** The same memory, to decode from. */
@@ -28,7 +26,6 @@ export class Scratch {
   constructor(memory: ArrayBuffer, keySizeMax: number) {
     const { key_a_offset, key_b_offset, key_area_size, data_offset, data_size } = limits;
     this.#memory = memory;
-    this.words = new Float64Array(memory, 0, limits.word_count);
     this.keyA = areaOf(memory, key_a_offset, key_area_size, keySizeMax);
     this.keyB = areaOf(memory, key_b_offset, key_area_size, keySizeMax);
     this.data = Object.assign(areaOf(memory, data_offset, data_size, data_size), { large: null });

@@ -21,10 +21,8 @@ import { Scratch } from "./scratch.ts";
 
 /** Words of the status. */
 const STATUS = { pageSize: 3, keySizeMax: 4, isReadOnly: 7, dataInode: 10, logInode: 11 } as const;
-/** Sync commits in one turn after which checkpoints no longer wait for the event loop. */
-const STREAK_MAX = 64;
-/** Sync commits in one turn after which a checkpoint under way is finished at once. */
-const STREAK_TAKEOVER = 1024;
+/** Sync commits in one turn after which a checkpoint no longer waits for the event loop. */
+const STREAK_MAX = 16;
 
 /** Who writes: one open() of the store. */
 export interface Owner {
@@ -33,6 +31,9 @@ export interface Owner {
   /** Throws if it was closed. */
   assertOpen(doing: string): void;
 }
+
+/** How many states one turn holds for its views; later ones are copies. */
+const VIEWED_MAX = 8;
 
 /** A promised write that waits for the end of an explicit transaction. */
 interface Waiting {
@@ -83,7 +84,7 @@ export class Session {
   /** How many Stores share it. */
   opens = 0;
   isClosed = false;
-  /** Whether reads of this turn hold a state of the store. */
+  /** Whether this turn may hold a state of the store. */
   isPinned = false;
   /** The batch of this turn. */
   batch: Batch | null = null;
@@ -97,6 +98,8 @@ export class Session {
   #doomed: Error | null = null;
   #refusal: Error | null = null;
   #waiting: Waiting[] = [];
+  /** States that views of this turn lie in, the newest last. */
+  #viewed: { readonly scope: number; readonly txnid: number }[] = [];
 
   constructor(handle: number) {
     const { call, bytes } = library();
@@ -137,8 +140,9 @@ export class Session {
     return this.explicit !== null || (this.#waiting.length > 0 && !this.isNested);
   }
 
-  /** Notes that a read of this turn holds a state. */
+  /** Notes that this turn may hold the latest state, to be let go at its end. */
   pin(): void {
+    if (this.isPinned) return;
     this.isPinned = true;
     this.endTurnSoon();
   }
@@ -160,7 +164,28 @@ export class Session {
     if (!this.isPinned) return;
     this.isPinned = false;
     this.call.unpin(this.handle);
+    for (const { scope } of this.#viewed.splice(0)) this.call.snapshot_end(this.handle, scope);
   };
+
+  /**
+   * Holds the newest committed state until the turn ends, so that views of it stay as they are
+   * whatever is committed meanwhile.
+   *
+   * @returns Its scope, or -1 if this turn holds too many already.
+   */
+  holdNewest(): number {
+    this.pin();
+    const scope = this.call.snapshot_begin(this.handle);
+    if (scope < 0) throw failure(scope, "view a value");
+    const txnid = this.words[0]!;
+    const last = this.#viewed.at(-1);
+    if (last?.txnid !== txnid && this.#viewed.length < VIEWED_MAX) {
+      this.#viewed.push({ scope, txnid });
+      return scope;
+    }
+    this.call.snapshot_end(this.handle, scope);
+    return last?.txnid === txnid ? last.scope : -1;
+  }
 
   /**
    * Makes a Sync call possible: nothing may wait before it, and no explicit transaction be
@@ -173,13 +198,13 @@ export class Session {
 
   /** The transaction that a write joins; the first of a turn begins it. */
   join(owner: Owner, isSync: boolean): Writer {
+    owner.assertOpen("write");
     if (this.batch !== null) return this.batch;
     if (this.#doomed !== null) throw this.#doomed;
     if (this.explicit !== null) throw busy("write");
-    owner.assertOpen("write");
     if (this.#refusal !== null && !isSync) throw this.#refusal;
     const handle = this.call.txn_begin(this.handle, 0, owner.settings.lockTimeout);
-    this.endTurnSoon();
+    this.pin();
     if (handle < 0) {
       const error = failure(handle, "write");
       if (codeOf(error) === "ZEOLITE_BUSY") this.#refusal = error;
@@ -238,16 +263,15 @@ export class Session {
   #countSync(isCheckpointWanted: boolean): void {
     this.endTurnSoon();
     this.#streak += 1;
-    const isRunning = this.checkpointer?.isRunning === true;
-    const isDue = this.#streak > STREAK_MAX && isCheckpointWanted;
-    if (isDue || (isRunning && this.#streak % STREAK_TAKEOVER === 0)) {
-      try {
-        this.checkpointer?.checkpointSync();
-      } catch {
-        // The commit itself is good; what is wrong with the file shows at the next write.
-      }
-    } else if (isCheckpointWanted) {
-      this.checkpointer?.start();
+    const { checkpointer } = this;
+    if (checkpointer === null) return;
+    const isDue = isCheckpointWanted || checkpointer.isWaiting;
+    if (!isDue) return;
+    if (this.#streak % STREAK_MAX !== 0) return checkpointer.start();
+    try {
+      checkpointer.checkpointSync();
+    } catch {
+      // The commit itself is good; what is wrong with the file shows at the next write.
     }
   }
 
@@ -261,7 +285,7 @@ export class Session {
     else if (durability === "committed") this.flusher.schedule(flushInterval);
   }
 
-  /** Ends a Sync write that failed: the writer lock is not kept for nothing. */
+  /** Ends a write that failed: the writer lock is not kept for nothing. */
   leaveFailed(): void {
     if (this.isNested || this.batch === null || this.batch.operations > 0) return;
     const batch = this.batch;
@@ -270,12 +294,15 @@ export class Session {
     this.call.txn_abort(this.handle, batch.handle);
   }
 
-  /** The error of a failed write call; what may have left its transaction torn ends it. */
+  /**
+   * The error of a failed write call. What may have left pages half changed takes back the frame it
+   * happened in, or the whole batch where there is none.
+   */
   writeFailed(writer: Writer, result: number, doing: string): Error {
     const error = failure(result, doing);
     if (isOperationFailure(result)) return error;
     writer.failure = error;
-    if (writer === this.batch) this.#abortBatch(error);
+    if (writer === this.batch && this.#frames.length === 0) this.#abortBatch(error);
     return error;
   }
 
@@ -293,6 +320,7 @@ export class Session {
     const level = this.call.savepoint(this.handle, writer.handle);
     if (level < 0) throw this.writeFailed(writer, level, "begin a transaction");
     const frame = new Frame(level);
+    const { operations } = writer;
     this.#frames.push(frame);
     let result: T;
     try {
@@ -302,6 +330,7 @@ export class Session {
       if (released < 0) throw this.writeFailed(writer, released, "end a transaction");
     } catch (error) {
       this.#rollBack(writer, level);
+      writer.operations = operations;
       this.#frames.pop();
       frame.rolledBack(error);
       this.#unnest();
@@ -316,15 +345,10 @@ export class Session {
   }
 
   #rollBack(writer: Writer, level: number): void {
-    if (!writer.isOpen || writer.failure !== null) return;
+    if (!writer.isOpen) return;
     const result = this.call.savepoint_rollback(this.handle, writer.handle, level);
-    if (result < 0) this.#loseWriter(writer, failure(result, "roll back a transaction"));
-  }
-
-  /** Nothing of a transaction can be trusted any more. */
-  #loseWriter(writer: Writer, error: Error): void {
-    writer.failure = error;
-    if (writer === this.batch) this.#abortBatch(error);
+    writer.failure = result < 0 ? failure(result, "roll back a transaction") : null;
+    if (writer.failure !== null && writer === this.batch) this.#abortBatch(writer.failure);
   }
 
   /** Runs `body` while the batch stays open. */
@@ -349,6 +373,7 @@ export class Session {
       try {
         resolve(run());
       } catch (error) {
+        this.leaveFailed();
         reject(error);
       }
     };

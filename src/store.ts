@@ -285,6 +285,7 @@ class OpenStore extends StoreTable<any, Key> implements Store {
     const names: string[] = [];
     const { bytes } = scratch.data;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    session.pin();
     for (let lastSize = 0;;) {
       words[1] = lastSize;
       const count = call.table_list(session.handle, 0);
@@ -416,6 +417,7 @@ class OpenStore extends StoreTable<any, Key> implements Store {
     const { access } = this;
     access.assertOpen("count");
     const { call, handle, words } = access.session;
+    access.session.pin();
     const result = call.stats(handle, 0);
     if (result < 0) throw failure(result, "count");
     return {

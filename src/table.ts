@@ -276,6 +276,7 @@ export class StoreTable<V, K extends Key> extends TableReader<V, K> implements T
       const writer = session.join(access, false);
       return session.promised(access, putPrepared(session, table, writer, keySize, size, 0));
     } catch (error) {
+      session.leaveFailed();
       return Promise.reject(error);
     }
   }
@@ -363,6 +364,7 @@ export class StoreTable<V, K extends Key> extends TableReader<V, K> implements T
     const { access, state: table } = this;
     access.assertOpen("count");
     const { session } = access;
+    session.pin();
     const result = this.call.table_stats(session.handle, 0, table.index);
     if (result < 0) throw failure(result, "count");
     const [entries, depth, branchPages, leafPages, overflowPages] = session.words;
@@ -394,6 +396,7 @@ export class StoreTable<V, K extends Key> extends TableReader<V, K> implements T
       access.assertWritable(doing);
       return session.isQueueing ? session.later(access, now) : now();
     } catch (error) {
+      session.leaveFailed();
       return Promise.reject(error);
     }
   }
@@ -499,6 +502,7 @@ class TxnTable<V, K extends Key> extends TableReader<V, K> implements WriteScope
     const txn = this.#txn;
     assertUsable(txn.writer);
     if (!txn.isOpen) throw scopeEnded(doing);
+    access.session.pin();
     if (!table.isKept) table.adopt(access.session);
     return { session: access.session, table, writer: txn.writer };
   }

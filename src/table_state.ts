@@ -87,9 +87,14 @@ export class TableState {
     this.#tellEngine(session);
   }
 
-  /** Takes what the store keeps after all: somebody else created the table meanwhile. */
+  /**
+   * Takes what the store keeps after all: somebody else created the table meanwhile. A table that
+   * was dropped and that nobody made again goes on with the encodings it had.
+   */
   adopt(session: Session): void {
-    this.agree(session, this.#wanted);
+    const isForgotten = this.#wanted.keys === undefined && this.#wanted.values === undefined;
+    const isAbsent = isForgotten && readAttributes(session, 0, this.index) === null;
+    this.agree(session, isAbsent ? { keys: this.keys, values: this.values } : this.#wanted);
   }
 
   /** The table was dropped: the next one of this name may be another. */
@@ -157,6 +162,7 @@ export function openTable(session: Session, nameBytes: Uint8Array): number {
 /** What a state of the store keeps of a table's options; null if the table does not exist there. */
 export function readAttributes(session: Session, scope: number, index: number): Attributes | null {
   const { call, handle, words, scratch } = session;
+  session.pin();
   const result = call.table_attributes(handle, scope, index);
   if (result < 0) throw failure(result, "open a table");
   if (result === 0) return null;

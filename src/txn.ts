@@ -76,6 +76,7 @@ export class ExplicitTxn implements WriteTransaction, Scope {
     const { session } = access;
     assertFree(session);
     const { lockTimeout } = access.settings;
+    session.pin();
     const handle = session.call.txn_begin(session.handle, 1, lockTimeout);
     if (handle < 0) throw failure(handle, "begin a transaction");
     const txnid = session.words[0]!;

@@ -1,5 +1,6 @@
 /**
- * Another process, of either runtime, that runs the functions a test sends it; and the folder such a
+ * Another process, of either runtime, that runs the functions a test sends it; and the folder such
+ * a
  * test works in. Both end with their scope, whatever happened: nothing is left running or lying.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -7,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
 import { fileURLToPath } from "node:url";
 import { currentRuntime, otherName, otherRuntime, type Runtime } from "../ffi/runtimes.ts";
 import { type Answer, type Call, RemoteError, type Sent } from "./children/evaluate.ts";
@@ -14,6 +16,9 @@ import { type Answer, type Call, RemoteError, type Sent } from "./children/evalu
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** The file that a peer runs. */
 export const PEER_MAIN: string = join(ROOT, "test", "children", "peer_main.ts");
+
+/** A peer that has not answered after so many milliseconds hangs. */
+const ANSWER_MS = 120_000;
 
 /** A runtime by name. */
 export type RuntimeName = Runtime["name"];
@@ -99,7 +104,7 @@ export class Peer implements AsyncDisposable {
 
   /** Sends a signal to what was started: the prefix, if it does not become the runtime. */
   signal(name: NodeJS.Signals): void {
-    this.#child.kill(name);
+    process.kill(this.#child.pid!, name);
   }
 
   /** Kills it and waits until it is gone and all it has told is read. */
@@ -120,10 +125,16 @@ export class Peer implements AsyncDisposable {
   }
 
   #wait(id: number): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (this.#end === undefined) this.#waiting.set(id, { resolve, reject });
-      else reject(this.#gone());
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    if (this.#end !== undefined) {
+      reject(this.#gone());
+      return promise;
+    }
+    this.#waiting.set(id, { resolve, reject });
+    const timer = setTimeout(() => {
+      reject(new Error(`${this.name} gave no answer in ${ANSWER_MS} ms\n${this.#stderr}`));
+    }, ANSWER_MS);
+    return promise.finally(() => clearTimeout(timer));
   }
 
   #gone(): Error {

@@ -1,5 +1,6 @@
 /**
- * What strace saw of a process: the flushes and writes between two marks. A mark is an attempt to open
+ * What strace saw of a process: the flushes and writes between two marks. A mark is an attempt to
+ * open
  * a file that does not exist, which the process makes to be seen.
  */
 import { readFileSync } from "node:fs";

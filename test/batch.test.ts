@@ -1,4 +1,7 @@
-/** The batch of a turn: what becomes one commit, what each durability waits for, what shares a flush. */
+/**
+ * The batch of a turn: what becomes one commit, what each durability waits for, what shares a
+ * flush.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Opened, rejection, turn } from "./Opened.ts";
@@ -135,7 +138,7 @@ test("durable: 64 loops of awaited puts share their flushes", async () => {
   assert.ok(store.stats().txnid - before < 64, `${store.stats().txnid - before} commits`);
 });
 
-test("checkpoint: happens by itself when the log has grown, in turns and in Sync calls", async () => {
+test("checkpoint: happens by itself, in turns and in Sync calls", async () => {
   using opened = new Opened({ checkpointBytes: 65_536 });
   const { store } = opened;
   const value = "x".repeat(1000);
@@ -178,6 +181,9 @@ test("batch: a full store rejects it whole, and goes on", async () => {
     for (let key = 0; key < 40; key += 1) store.putSync(key, "x".repeat(10_000));
   }));
   assert.equal(thrown.code, "ZEOLITE_FULL");
+  const many = Array.from({ length: 40 }, (_, key) => [key, "x".repeat(10_000)] as const);
+  assert.equal((await rejection(store.putMany(many))).code, "ZEOLITE_FULL");
+  assert.deepEqual(store.getMany(["after", "kept"]), [1, 1]);
   const swallowed = await rejection(store.transaction(() => {
     try {
       for (let key = 0; key < 40; key += 1) store.putSync(key, "x".repeat(10_000));

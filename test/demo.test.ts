@@ -1,6 +1,6 @@
 /**
- * The demo, as `npm run demo` runs it: it succeeds in time, each of its checks was made, and it leaves
- * nothing behind.
+ * The demo, as `npm run demo` runs it: it succeeds in time, each of its checks was made, and it
+ * leaves nothing behind.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";

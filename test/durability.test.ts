@@ -10,7 +10,7 @@ import { Folder, OWN, Peer } from "./Peer.ts";
 import { needs } from "./needs.ts";
 import { Trace } from "./Trace.ts";
 
-const STRACE = needs("strace");
+const STRACE = needs("strace", "-f", "-o", "/dev/null", "true");
 /** Puts counted one by one, after as many that warm up. */
 const SINGLE_PUTS = 20;
 const LOOPS = 64;

@@ -1,6 +1,6 @@
 /**
- * The formats of `zeolite load` and `dump`: what is written reads back the same, whatever the bytes and
- * wherever the chunks are cut, and each fault names its line. No store is opened here.
+ * The formats of `zeolite load` and `dump`: what is written reads back the same, whatever the bytes
+ * and wherever the chunks are cut, and each fault names its line. No store is opened here.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

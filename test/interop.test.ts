@@ -1,6 +1,6 @@
 /**
- * LMDB's own tools, both ways: what mdb_dump writes can be loaded, and what `zeolite dump` writes can be
- * loaded by mdb_load, and every byte is the same in the end.
+ * LMDB's own tools, both ways: what mdb_dump writes can be loaded, and what `zeolite dump` writes
+ * can be loaded by mdb_load, and every byte is the same in the end.
  *
  * Needs mdb_dump and mdb_load (Debian: lmdb-utils); without them the tests are skipped, and say so.
  */
@@ -23,6 +23,11 @@ const isInstalled = ["mdb_dump", "mdb_load"].every((program) =>
 );
 const skip = isInstalled ? false : "mdb_dump and mdb_load are not installed (lmdb-utils)";
 
+/** The name of a test; the runners print it, but not why a test was skipped. */
+function named(name: string): string {
+  return skip === false ? `interop: ${name}` : `interop: ${name} (${skip})`;
+}
+
 /** Numbers up to `limit`, always the same ones. */
 function makeRandom(seed: number): (limit: number) => number {
   let state = seed;
@@ -32,7 +37,7 @@ function makeRandom(seed: number): (limit: number) => number {
   };
 }
 
-/** A dump of one database: keys of 1 to 511 bytes, in the order of bytes, and values of any size. */
+/** A dump of one database: keys of 1 to 511 bytes, in the order of bytes, values of any size. */
 function makeDump(name: string | null, rows: number, seed: number): string {
   const random = makeRandom(seed);
   const bytes = (size: number) =>
@@ -77,7 +82,7 @@ function makeEnvironment(path: string, dumps: readonly string[]): string {
   return path;
 }
 
-test("interop: mdb_dump, load, dump, mdb_load keeps every byte", { skip }, async () => {
+test(named("mdb_dump, load, dump, mdb_load keeps every byte"), { skip }, async () => {
   await withFolder(async (folder) => {
     const source = makeEnvironment(join(folder, "a"), [makeDump(null, 2000, 1)]);
     const dumped = lmdb("mdb_dump", [source]);
@@ -94,7 +99,7 @@ test("interop: mdb_dump, load, dump, mdb_load keeps every byte", { skip }, async
   });
 });
 
-test("interop: named databases become tables, and go back", { skip }, async () => {
+test(named("named databases become tables, and go back"), { skip }, async () => {
   await withFolder(async (folder) => {
     const dumps = [makeDump("first", 300, 2), makeDump("näme two", 300, 3)]
       .map((dump) => new TextEncoder().encode(dump) as Uint8Array);
@@ -121,7 +126,7 @@ test("interop: named databases become tables, and go back", { skip }, async () =
   });
 });
 
-test("interop: mdb_dump -p, where no byte is a backslash", { skip }, async () => {
+test(named("mdb_dump -p, where no byte is a backslash"), { skip }, async () => {
   await withFolder(async (folder) => {
     const dump = makeDump(null, 500, 4);
     const lines = dump.split("\n");
@@ -144,7 +149,7 @@ test("interop: mdb_dump -p, where no byte is a backslash", { skip }, async () =>
 });
 
 test(
-  "interop: a store made here, keys and values of any encoding, goes through LMDB",
+  named("a store made here, keys and values of any encoding, goes through LMDB"),
   { skip },
   async () => {
     await withFolder(async (folder) => {
@@ -164,7 +169,7 @@ test(
   },
 );
 
-test("interop: databases with several values under a key are refused", { skip }, async () => {
+test(named("databases with several values under a key are refused"), { skip }, async () => {
   await withFolder(async (folder) => {
     const dump = "VERSION=3\nformat=bytevalue\ndatabase=d\ntype=btree\nmapsize=1048576\n" +
       "duplicates=1\ndupsort=1\nHEADER=END\n 61\n 62\n 61\n 63\nDATA=END\n";

@@ -2,10 +2,12 @@
  * Processes killed with -9 at random moments while they write: whoever is attached goes on at once,
  * whoever opens next replays the log, and no acknowledged put is missing.
  *
- * A writer puts row n and, in the same commit, n as its last one; its 20th row back it removes. So its
+ * A writer puts row n and, in the same commit, n as its last one; its 20th row back it removes. So
+ * its
  * rows are known from that one number, and a commit that was kept in part shows.
  */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Here } from "./children/evaluate.ts";
@@ -16,13 +18,14 @@ import { Folder, OTHER, OWN, Peer } from "./Peer.ts";
 const LIVES = 10;
 /** Two writers at once are killed in each; then, at the end of a life, whoever is left. */
 const ROUNDS = 5;
-/** A writer is killed at most so many milliseconds after it was asked to open. */
-const WRITER_DELAY_MAX = 80;
-/** As much for one that finds a log to replay. */
-const RECOVERER_DELAY_MAX = 8;
+/** Half of the writers are killed when they have told at most so many rows. */
+const ROWS_MAX = 60;
+/** The others so many milliseconds after they were asked to open: in opening, or soon after it. */
+const DELAY_MAX = 30;
 /** Kills that the test must make: half of what the suite promises, for both runtimes run it. */
 const KILLS_MIN = 100;
-/** Small, so that many kills hit a checkpoint; and who waits longer than this is not served at once. */
+/** Small, so that many kills hit a checkpoint; and who waits longer than this is not served at
+ * once. */
 const OPTIONS = { checkpointBytes: 65536, lockTimeout: 2000 } as const;
 
 /** Commits of the test that counts what is replayed. */
@@ -80,11 +83,17 @@ async function inspect({ store, replayed }: Here, path: string, options: Options
   return { last, wrong, replayed: replayed(opened) };
 }
 
-/** Starts a writer that is killed before it knows, within so many milliseconds. */
-async function killedWriter(path: string, id: number, delayMax: number): Promise<Written> {
-  await using peer = await Peer.start(id % 2 === 0 ? OWN : OTHER);
-  const running = peer.run(write, path, OPTIONS, id).catch(() => {});
-  await sleep(Math.random() * delayMax);
+/** Starts a writer that is killed before it knows, in opening or at a row. */
+async function killedWriter(path: string, id: number, isOpening: boolean): Promise<Written> {
+  await using peer = await Peer.start(Math.random() < 0.5 ? OWN : OTHER);
+  let isRunning = true;
+  const running = peer.run(write, path, OPTIONS, id).catch(() => isRunning = false);
+  if (isOpening) await sleep(Math.random() * DELAY_MAX);
+  else {
+    const rows = Math.random() * ROWS_MAX;
+    while (isRunning && peer.told.length < rows) await sleep(1);
+    assert.ok(isRunning, `writer ${id} could not write`);
+  }
   await peer.kill();
   await running;
   return { id, acknowledged: peer.told.at(-1) as number ?? 0 };
@@ -107,17 +116,17 @@ test("kill -9: nothing acknowledged is lost, others go on, the next open replays
   const written: Written[] = [];
   let kills = 0;
   let replays = 0;
-  const kill = async (delayMax: number): Promise<void> => {
+  const kill = async (isOpening: boolean): Promise<void> => {
     kills += 1;
-    const id = kills;
-    written.push(await killedWriter(path, id, delayMax));
+    written.push(await killedWriter(path, kills, isOpening));
   };
   for (let life = 0; life < LIVES; life += 1) {
-    await kill(RECOVERER_DELAY_MAX);
+    await kill(true);
     await using witness = await Peer.start(life % 2 === 0 ? OWN : OTHER);
+    // The one killed in opening found the log of the life before.
     replays += await assertKept(witness, path, written);
     for (let round = 0; round < ROUNDS; round += 1) {
-      await Promise.all([kill(WRITER_DELAY_MAX), kill(WRITER_DELAY_MAX)]);
+      await Promise.all([kill(true), kill(false)]);
       await assertKept(witness, path, written);
     }
     await witness.kill();
@@ -160,3 +169,27 @@ for (const durability of ["durable", "committed", "none"] as const satisfies Dur
     await reader.end();
   });
 }
+
+test("kill -9: what a killed process had started holds nothing of the store", async () => {
+  using folder = new Folder();
+  const path = folder.file("store");
+  await using writer = await Peer.start(OWN);
+  const child = await writer.run(async ({ store }, at) => {
+    await store(at).put("key", "written");
+    const { spawn } = await import("node:child_process");
+    return spawn("sleep", ["60"], { stdio: "ignore" }).pid!;
+  }, path);
+  try {
+    await writer.kill();
+    await using other = await Peer.start(OTHER);
+    // Nobody else may have a lock of it, or it cannot be exclusive.
+    const found = await other.run(({ store, replayed }, at) => {
+      const opened = store(at, { exclusive: true });
+      return { value: opened.get("key"), replayed: replayed(opened) };
+    }, path);
+    assert.deepEqual(found, { value: "written", replayed: 1 });
+    await other.end();
+  } finally {
+    process.kill(child, "SIGKILL");
+  }
+});

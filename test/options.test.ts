@@ -127,10 +127,7 @@ test("open: the unnamed table takes the encodings of the open that created the s
   assert.deepEqual(again.get(1), [1]);
   assert.throws(() => again.get("a"), { code: "ZEOLITE_KEY_TYPE" });
   for (const options of [{ keyEncoding: "string" }, { encoding: "msgpack" }] as TableOptions[]) {
-    assert.throws(() => opened.again(options), {
-      code: "ZEOLITE_OPTIONS",
-      message: /the options say/,
-    });
+    assert.throws(() => opened.again(options), { code: "ZEOLITE_OPTIONS" });
   }
   assert.deepEqual(opened.again({ keyEncoding: "u32", encoding: "json" }).get(1), [1]);
 });

@@ -1,6 +1,6 @@
 /**
- * Runs the command line `zeolite` as a process of the runtime that runs the test, for tests. Each test
- * has its own folder, removed when it ends.
+ * Runs the command line `zeolite` as a process of the runtime that runs the test, for tests. Each
+ * test has its own folder, removed when it ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -15,6 +15,7 @@ const MAIN = join(ROOT, "src", "cli", "main.ts");
 /** How a process ended. */
 export interface Ended {
   readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
   /** Standard output as bytes. */
@@ -35,13 +36,21 @@ export async function ended(child: ChildProcess): Promise<Ended> {
   const [out, err]: [Uint8Array[], Uint8Array[]] = [[], []];
   child.stdout?.on("data", (chunk: Uint8Array) => out.push(chunk));
   child.stderr?.on("data", (chunk: Uint8Array) => err.push(chunk));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", resolve);
-  });
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>(
+    (resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (...how) => resolve(how));
+    },
+  );
   const bytes = concat(out);
   const decoder = new TextDecoder();
-  return { code, bytes, stdout: decoder.decode(bytes), stderr: decoder.decode(concat(err)) };
+  return {
+    code,
+    signal,
+    bytes,
+    stdout: decoder.decode(bytes),
+    stderr: decoder.decode(concat(err)),
+  };
 }
 
 /** All chunks in one. */

@@ -1,7 +1,7 @@
 /** Reading and writing one table: every method, every encoding, every condition of a put. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Key, type Table, type ValueCodec } from "../src/mod.ts";
+import type { Key, Table, ValueCodec } from "../src/mod.ts";
 import { Opened, rejection } from "./Opened.ts";
 
 test("put, get, has, remove: by promise and at once", async () => {

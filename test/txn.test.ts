@@ -1,4 +1,7 @@
-/** Transactions: bodies that are kept or rolled back, explicit ones across turns, and who must wait. */
+/**
+ * Transactions: bodies that are kept or rolled back, explicit ones across turns, and who must
+ * wait.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { WriteTransaction } from "../src/mod.ts";

@@ -39,6 +39,19 @@ test("getView: one of a snapshot keeps its bytes while others write", async () =
   views.forEach((view, key) => assert.equal(text(view), `value ${key} `.repeat(9)));
 });
 
+test("getView: one of the table keeps its bytes until its turn ends", () => {
+  using opened = new Opened({ encoding: "string", pageSize: 512, durability: "none" });
+  const { store } = opened;
+  const views: [BytesView, string][] = [];
+  for (let round = 0; round < 300; round += 1) {
+    const value = `round ${round} `.repeat(5);
+    store.putSync(round % 50, value);
+    views.push([store.getView(round % 50)!, value]);
+    if (round % 7 === 0) store.get(1);
+  }
+  for (const [view, value] of views) assert.equal(text(view), value);
+});
+
 test("getView: of a large value, and of one that only the batch has", async () => {
   using opened = new Opened({ encoding: "string" });
   const { store } = opened;
@@ -105,7 +118,7 @@ test("getView: a window that was taken away is made again", async () => {
   assert.equal(store.get("a"), "hello");
 });
 
-test("getView: of more than one window", async () => {
+test("getView: of more than one window", () => {
   using opened = new Opened({ encoding: "binary", durability: "none" });
   const { store } = opened;
   const size = 3_000_000;

@@ -1,6 +1,7 @@
 /**
- * The second process of the demo, as the first sees it: started with the other runtime if that is found,
- * else with this one. It tells on its standard output what it has seen; it ends by itself, or is killed.
+ * The second process of the demo, as the first sees it: started with the other runtime if that is
+ * found, else with this one. It tells on its standard output what it has seen; it ends by itself,
+ * or is killed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";

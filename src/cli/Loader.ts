@@ -12,7 +12,7 @@ import { CliError, EXIT, failureOf, Interrupted, usageError } from "./exit.ts";
 import { FormatError, type Item, type Row, type TableMark } from "./formats/format.ts";
 import { isInterrupted } from "./interrupt.ts";
 import { parseKey, parseValue } from "./literal.ts";
-import { count } from "./terminal.ts";
+import { plural } from "./terminal.ts";
 
 /** Bytes of input after which a batch is stored, however few rows it has. */
 const BATCH_SIZE_MAX = 4 * 1024 * 1024;
@@ -189,7 +189,7 @@ export class Loader {
     return isText ? parseValue(value as string, encoding) : value;
   }
 
-  /** Stores the rows of a refused batch up to the one at fault; gives the error that names its line. */
+  /** Stores the rows of a refused batch up to the one at fault; the error names its line. */
   #findFault(batch: Batch, reason: unknown): unknown {
     const { code } = failureOf(reason);
     if (!ROW_CODES.has(code)) return reason;
@@ -212,7 +212,7 @@ export class Loader {
 
   /** The same fault, its message saying how many rows are stored. */
   #withCount(fault: unknown): unknown {
-    const note = `; ${count(this.#stored)} rows are stored`;
+    const note = `; stored before it: ${plural(this.#stored, "row")}`;
     if (fault instanceof FormatError) {
       fault.message += note;
       return fault;

@@ -1,6 +1,6 @@
 /**
- * How commands open a store and find a table in it. A store is always closed again, whatever happens;
- * commands that only read open it read-only and never create one.
+ * How commands open a store and find a table in it. A store is always closed again, whatever
+ * happens; commands that only read open it read-only and never create one.
  */
 import { type KeyEncoding, open, type OpenOptions, type Store, type Table } from "../mod.ts";
 import { type TableAttributes, tableAttributes } from "../raw.ts";
@@ -100,8 +100,8 @@ function refuseOther(
 }
 
 /**
- * A table to write to. One that is not there is made at the first write, with the encodings of `choice`
- * or else those of `fallback`; one that is there must not differ from `choice`.
+ * A table to write to. One that is not there is made at the first write, with the encodings of
+ * `choice` or else those of `fallback`; one that is there must not differ from `choice`.
  */
 export function ensureTable(
   store: Store,

@@ -1,6 +1,6 @@
 /**
- * What all commands share: how one is declared, its common options and its help, and how its body is
- * run. A command prints through its Terminal alone, and fails by throwing.
+ * What all commands share: how one is declared, its common options and its help, and how its body
+ * is run. A command prints through its Terminal alone, and fails by throwing.
  */
 import type { Command } from "commander";
 import { EXIT_TEXT, OutputClosed } from "./exit.ts";

@@ -1,7 +1,7 @@
 /**
- * The demo: one process writes the cities of the world into a store while a process of the other runtime
- * reads them; then gets, ranges, a view, a transaction, a check and a reopening, each compared with what
- * JavaScript computes from the package's own records.
+ * The demo: one process writes the cities of the world into a store while a process of the other
+ * runtime reads them; then gets, ranges, a view, a transaction, a check and a reopening, each
+ * compared with what JavaScript computes from the package's own records.
  *
  * Everything lies in one folder, which is removed at the end.
  */
@@ -305,7 +305,7 @@ async function play(report: DemoReport, folder: string): Promise<void> {
   await report.say(`store ${path}`);
   if (otherRuntime() === undefined) {
     const other = otherName();
-    await report.say(`${other} is not found (npm install ${other}): this runtime reads as well`);
+    await report.say(`${other} is not found (npm install ${other}): this runtime also reads`);
   }
   const store = open(path);
   const scene: Scene = { report, records, store, tables: tablesOf(store) };

@@ -1,10 +1,10 @@
 /**
- * The reader of the demo: a process of its own that opens the store while another writes it, looks at
- * one snapshot after another until the last is written, and puts its report into the store.
+ * The reader of the demo: a process of its own that opens the store while another writes it, looks
+ * at one snapshot after another until the last is written, and puts its report into the store.
  *
- * It prints `ready` when it has opened the store, and then a line for each state it sees. A snapshot is
- * consistent if the cities, their number and the sum of their people are those that the writer noted in
- * the same commit.
+ * It prints `ready` when it has opened the store, and then a line for each state it sees. A
+ * snapshot is consistent if the cities, their number and the sum of their people are those that the
+ * writer noted in the same commit.
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";

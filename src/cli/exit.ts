@@ -1,7 +1,7 @@
 /**
  * How the command line ends: its exit codes, its own errors, and what is printed of any error. An
- * error has a message for people and a code for programs; the codes are those of the library, and here
- * `USAGE`, `INPUT_INVALID` and the system's own, such as `ENOENT`.
+ * error has a message for people and a code for programs; the codes are those of the library, and
+ * here `USAGE`, `INPUT_INVALID` and the system's own, such as `ENOENT`.
  */
 import { FormatError } from "./formats/format.ts";
 

@@ -1,5 +1,6 @@
 /**
- * Where `load` and `put` read from: a file or standard input, in chunks, no faster than they are taken.
+ * Where `load` and `put` read from: a file or standard input, in chunks, no faster than they are
+ * taken.
  */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";

@@ -1,11 +1,11 @@
 /**
  * Keys and values as they are typed on a command line, and as they are printed for people.
  *
- * In a table of keys `string` a key is its text; in `u32` and `u64` its digits; in `binary` the bytes
- * after `hex:` or `base64:`, or the text as UTF-8. In an `ordered` table, and for values of `msgpack`
- * and `json`, it is JSON if it is JSON (`12`, `true`, `["de", 5]`, `"12"`, with the tags of NDJSON),
- * `12n` for a bigint, `hex:00ff` or `base64:AP8=` for bytes, and else a text; `text:…` is a text
- * whatever follows.
+ * In a table of keys `string` a key is its text; in `u32` and `u64` its digits; in `binary` the
+ * bytes after `hex:` or `base64:`, or the text as UTF-8. In an `ordered` table, and for values of
+ * `msgpack` and `json`, it is JSON if it is JSON (`12`, `true`, `["de", 5]`, `"12"`, with the tags
+ * of NDJSON), `12n` for a bigint, `hex:00ff` or `base64:AP8=` for bytes, and else a text; `text:…`
+ * is a text whatever follows.
  */
 import { Buffer } from "node:buffer";
 import { usageError } from "./exit.ts";

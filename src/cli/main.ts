@@ -1,6 +1,6 @@
 /**
- * The command line `zeolite`: declares the commands, runs the one asked for, prints what went wrong and
- * sets the exit code. Nothing is done at import but that.
+ * The command line `zeolite`: declares the commands, runs the one asked for, prints what went wrong
+ * and sets the exit code. Nothing is done at import but that.
  */
 import process from "node:process";
 import { Command, CommanderError } from "commander";

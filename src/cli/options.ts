@@ -1,6 +1,6 @@
 /**
- * Options that several commands take, and how their texts become values. A value that makes no sense
- * is a usage error that names the option.
+ * Options that several commands take, and how their texts become values. A value that makes no
+ * sense is a usage error that names the option.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 

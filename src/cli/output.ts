@@ -1,7 +1,7 @@
 /**
  * Standard output at the pace of whoever reads it: text is gathered into large pieces, and `flush`
- * waits until a piece is taken. A reader that goes away (`| head`) is {@linkcode OutputClosed}, not an
- * error.
+ * waits until a piece is taken. A reader that goes away (`| head`) is {@linkcode OutputClosed}, not
+ * an error.
  */
 import { Buffer } from "node:buffer";
 import process from "node:process";

@@ -17,14 +17,15 @@ const NONE: Bar = { update() {}, stop() {} };
 /** Redraws in a second. */
 const FRAMES = 10;
 
-/** Starts a bar; `unit` names what `done` and `total` count. */
-export function startBar(label: string, unit: string, isQuiet: boolean): Bar {
+/** Starts a bar; `show` prints what `done` and `total` count. */
+export function startBar(label: string, show: (value: number) => string, isQuiet: boolean): Bar {
   if (isQuiet || process.stderr.isTTY !== true) return NONE;
-  const known = `${label} {bar} {percentage}% | {value}/{total} ${unit} | {eta_formatted}`;
-  const unknown = `${label} {value} ${unit}`;
   const bar = new cliProgress.SingleBar({
     format: (options, params, payload) => {
-      const format = params.total > 0 ? known : unknown;
+      const { total, value } = params;
+      const format = total > 0
+        ? `${label} {bar} {percentage}% | ${show(value)} of ${show(total)} | {eta_formatted}`
+        : `${label} ${show(value)}`;
       return cliProgress.Format.Formatter({ ...options, format }, params, payload);
     },
     barsize: 30,
@@ -37,11 +38,17 @@ export function startBar(label: string, unit: string, isQuiet: boolean): Bar {
     stream: process.stderr,
   });
   bar.start(0, 0);
+  const stop = () => bar.stop();
+  // Ending in the middle must give the terminal its cursor back.
+  process.once("exit", stop);
   return {
     update(done, total) {
       if (bar.getTotal() !== total) bar.setTotal(total);
       bar.update(done);
     },
-    stop: () => bar.stop(),
+    stop() {
+      process.off("exit", stop);
+      stop();
+    },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * What a command says and to whom: results on standard output, notes and bars on standard error. With
- * `--json` results are JSON and notes are left out; with `--quiet` notes and bars are.
+ * What a command says and to whom: results on standard output, notes and bars on standard error.
+ * With `--json` results are JSON and notes are left out; with `--quiet` notes and bars are.
  */
 import process from "node:process";
 import { toTagged } from "./formats/tagged.ts";
@@ -42,8 +42,10 @@ export class Terminal {
     if (!this.isQuiet && !this.isJson) process.stderr.write(`${text}\n`);
   }
 
+  /** A bar that counts bytes, or things of that name. */
   bar(label: string, unit: string): Bar {
-    return startBar(label, unit, this.isQuiet);
+    const show = unit === "bytes" ? size : (value: number) => `${count(value)} ${unit}`;
+    return startBar(label, show, this.isQuiet);
   }
 }
 
@@ -57,6 +59,11 @@ export function* columns(rows: Iterable<readonly [string, unknown]>): Generator<
 /** A whole number with its thousands apart. */
 export function count(value: number): string {
   return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
+}
+
+/** How many of something, whose name takes an s. */
+export function plural(value: number, name: string): string {
+  return `${count(value)} ${name}${value === 1 ? "" : "s"}`;
 }
 
 /** A size in bytes, for people. */

@@ -397,8 +397,9 @@ export function encodeOrderedPrefix(area: Area, prefix: Key): number {
 }
 
 /**
- * The bytes before which the keys of a prefix end, where those of the prefix do not tell: all strings
- * end with their kind, and the arrays that elements begin end before an escaped zero goes on.
+ * The bytes before which the keys of a prefix end, where those of the prefix do not tell: all
+ * strings end with their kind, and the arrays that elements begin end before an escaped zero goes
+ * on.
  *
  * @param bytes The prefix, encoded.
  */

@@ -1,9 +1,12 @@
 /**
- * Runs functions that another process or thread has sent as their source text: what a test writes in
- * one place happens in several. A function sees its arguments alone, nothing of the file it stands in.
+ * Runs functions that another process or thread has sent as their source text: what a test writes
+ * in
+ * one place happens in several. A function sees its arguments alone, nothing of the file it stands
+ * in.
  */
 import { spawnSync } from "node:child_process";
 import { openSync } from "node:fs";
+import process from "node:process";
 import { setTimeout } from "node:timers";
 import { open, type OpenOptions, type Store } from "../../src/mod.ts";
 import { accessOf } from "../../src/store.ts";
@@ -20,10 +23,15 @@ export interface Here {
   replayed(store: Store): number;
   /** Says something before the function ends; it has been said when this returns. */
   tell(value: unknown): void;
+  /** The function of this source, to be called with `here` first. */
+  load<F>(text: string): F;
   /** Shows itself to strace: see `Trace`. */
   mark(name: string): void;
+  /** Sets the mode that new files do not get. */
+  umask(mask: number): void;
   startThread(): Promise<Thread>;
-  /** Starts a peer by its command, waits for it without a turn, and gives what the source returned. */
+  /** Starts a peer by its command, waits for it without a turn, and gives what the source returned.
+   */
   askChild(command: readonly string[], text: string, ...values: readonly unknown[]): unknown;
   sleep(milliseconds: number): Promise<void>;
 }
@@ -72,11 +80,17 @@ export function makeHere(tell: (value: unknown) => void): Here {
     kept: new Map(),
     replayed,
     tell,
+    load,
     mark,
+    umask: (mask) => void process.umask(mask),
     askChild,
     startThread: () => Thread.start(),
     sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
   };
+}
+
+function load<F>(text: string): F {
+  return new Function(`return (${text});`)() as F;
 }
 
 /** The word of the engine's status that holds the records replayed. */
@@ -115,7 +129,7 @@ function mark(name: string): void {
 /** Makes a call and says what came of it; never throws. */
 export async function evaluate(here: Here, call: Call): Promise<Answer> {
   try {
-    const sent = new Function(`return (${call.text});`)() as Sent<readonly unknown[], unknown>;
+    const sent = load<Sent<readonly unknown[], unknown>>(call.text);
     return { id: call.id, result: await sent(here, ...call.values) };
   } catch (error) {
     return { id: call.id, error: describeFailure(error) };

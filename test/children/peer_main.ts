@@ -1,5 +1,6 @@
 /**
- * The inside of a Peer: a process that runs the functions it is sent, a line of JSON each on standard
+ * The inside of a Peer: a process that runs the functions it is sent, a line of JSON each on
+ * standard
  * input, and answers on standard output. It ends when its input does and it has nothing left to do.
  */
 import { writeSync } from "node:fs";

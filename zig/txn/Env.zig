@@ -414,8 +414,8 @@ pub fn completedBytes(self: *const Env) [meta_format.size]u8 {
     return shared.completed_metas[shared.completed_index.load(.acquire) & 1];
 }
 
-/// Makes `bytes` the newest meta known durable. One at a time: the holder of the checkpoint lock, or
-/// of the writer lock while no checkpoint runs.
+/// Makes `bytes` the newest meta known durable. One at a time: the holder of the checkpoint lock,
+/// or of the writer lock while no checkpoint runs.
 pub fn setCompletedMeta(self: *Env, bytes: [meta_format.size]u8) void {
     const shared = self.lock.shared;
     const next = (shared.completed_index.load(.monotonic) + 1) & 1;

@@ -262,15 +262,19 @@ fn openLock(os: Os, path: []const u8, identity: Lock.Identity, is_first: bool) E
             else => return explainLock(err, lock_path),
         };
     }
-    const is_foreign = Lock.isForeignInUse(os, lock_path, identity.device, identity.inode) catch |err|
-        return explainLock(err, lock_path);
+    const is_foreign = Lock.isForeignInUse(
+        os,
+        lock_path,
+        identity.device,
+        identity.inode,
+    ) catch |err| return explainLock(err, lock_path);
     if (is_foreign) {
         explain.set("{s} was moved over a store that is still open; close that one first", .{path});
         return error.Busy;
     }
     var temporary: PathBuffer = undefined;
-    return Lock.create(os, lock_path, companion(path, "-lock-new", &temporary), identity) catch |err|
-        explainLock(err, lock_path);
+    const new_path = companion(path, "-lock-new", &temporary);
+    return Lock.create(os, lock_path, new_path, identity) catch |err| explainLock(err, lock_path);
 }
 
 fn explainLock(err: Lock.Error, path: []const u8) Error {

@@ -5,14 +5,14 @@ import { readStore } from "../access.ts";
 import { declare, required, run } from "../command.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { stopIfInterrupted } from "../interrupt.ts";
-import { count, type TerminalOptions } from "../terminal.ts";
+import { count, plural, type TerminalOptions } from "../terminal.ts";
 
 function* reportLines(report: CheckReport): Generator<string> {
   for (const { page, table, message } of report.errors) {
     yield `page ${page}${table === null ? "" : `, table ${JSON.stringify(table)}`}: ${message}`;
   }
-  const found = report.ok ? "no fault" : `${count(report.errors.length)} faults`;
-  yield `${found} in ${count(report.pages)} pages, ${count(report.entries)} entries`;
+  const found = report.ok ? "no fault" : plural(report.errors.length, "fault");
+  yield `${found} in ${plural(report.pages, "page")} and ${count(report.entries)} entries`;
 }
 
 /** Adds the command. */
@@ -39,7 +39,9 @@ export function addCheck(program: Command): void {
       }
       terminal.result(report, () => reportLines(report));
       if (!report.ok) {
-        const message = `Cannot vouch for the store: ${report.errors.length} faults found`;
+        const message = `Cannot vouch for the store: ${
+          plural(report.errors.length, "fault")
+        } found`;
         throw new CliError("ZEOLITE_CORRUPT", EXIT.absent, message);
       }
     });

@@ -1,4 +1,5 @@
 /** `zeolite dump`: writes tables as NDJSON or as LMDB's mdb_dump does, all from one snapshot. */
+import process from "node:process";
 import { type Command, Option } from "commander";
 import type { Snapshot, Store } from "../../mod.ts";
 import { rawRange } from "../../raw.ts";
@@ -10,7 +11,7 @@ import { writeNdjsonMark, writeNdjsonRow } from "../formats/ndjson.ts";
 import { stopIfInterrupted } from "../interrupt.ts";
 import type { Bar } from "../progress.ts";
 import { rowsOf } from "../rows.ts";
-import type { Terminal, TerminalOptions } from "../terminal.ts";
+import { plural, type Terminal, type TerminalOptions } from "../terminal.ts";
 
 interface Options extends TerminalOptions, TableChoice {
   readonly all?: boolean;
@@ -29,12 +30,18 @@ class Dump {
   readonly #terminal: Terminal;
   readonly #store: Store;
   readonly #snapshot: Snapshot;
-  readonly #bar: Bar;
+  readonly #bar: Bar | undefined;
   readonly #total: number;
   #done = 0;
   #refusedKeys = 0;
 
-  constructor(terminal: Terminal, store: Store, snapshot: Snapshot, bar: Bar, total: number) {
+  constructor(
+    terminal: Terminal,
+    store: Store,
+    snapshot: Snapshot,
+    bar: Bar | undefined,
+    total: number,
+  ) {
     this.#terminal = terminal;
     this.#store = store;
     this.#snapshot = snapshot;
@@ -51,7 +58,7 @@ class Dump {
     this.#done += 1;
     if (this.#done % ROWS_BETWEEN !== 0) return;
     stopIfInterrupted();
-    this.#bar.update(this.#done, this.#total);
+    this.#bar?.update(this.#done, this.#total);
     await this.#terminal.output.flush();
   }
 
@@ -102,7 +109,8 @@ async function dump(terminal: Terminal, store: Store, options: Options): Promise
   const tables = chooseTables(store, options);
   const total = tables.reduce((sum, { table }) => sum + table.at(snapshot).getCount(), 0);
   const mapSize = Math.max(MAP_SIZE_MIN, 4 * store.stats().fileSize);
-  const bar = terminal.bar("dump", "rows");
+  // A bar between the rows on one terminal would serve nobody.
+  const bar = process.stdout.isTTY === true ? undefined : terminal.bar("dump", "rows");
   try {
     const dumping = new Dump(terminal, store, snapshot, bar, total);
     for (const from of tables) {
@@ -110,15 +118,15 @@ async function dump(terminal: Terminal, store: Store, options: Options): Promise
       else await dumping.ndjson(from, options.all === true);
     }
     await terminal.output.flush();
-    bar.stop();
+    bar?.stop();
     if (dumping.refusedKeys > 0) {
       terminal.note(
-        `note: ${dumping.refusedKeys} keys are empty or longer than ${LMDB_KEY_SIZE_MAX} bytes; ` +
-          "mdb_load does not take those",
+        `note: ${plural(dumping.refusedKeys, "key")} ${dumping.refusedKeys === 1 ? "is" : "are"} ` +
+          `empty or longer than ${LMDB_KEY_SIZE_MAX} bytes; mdb_load takes no such key`,
       );
     }
   } finally {
-    bar.stop();
+    bar?.stop();
   }
 }
 

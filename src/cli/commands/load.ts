@@ -12,7 +12,7 @@ import { parseLiteral } from "../literal.ts";
 import { Loader } from "../Loader.ts";
 import { another, wholeNumber, withDurability, withEncodings } from "../options.ts";
 import type { Bar } from "../progress.ts";
-import { count, rate, type Terminal, type TerminalOptions } from "../terminal.ts";
+import { plural, rate, type Terminal, type TerminalOptions } from "../terminal.ts";
 
 interface Options extends TerminalOptions, TableChoice, EncodingChoice {
   readonly format?: FormatName;
@@ -196,7 +196,7 @@ export function addLoad(program: Command): void {
       else {
         const { rows, seconds, format } = result;
         terminal.note(
-          `loaded ${count(rows)} rows (${format}) in ${seconds.toFixed(2)} s, ${
+          `loaded ${plural(rows, "row")} (${format}) in ${seconds.toFixed(2)} s, ${
             rate(rows, seconds)
           }`,
         );

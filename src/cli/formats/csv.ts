@@ -1,7 +1,7 @@
 /**
- * CSV with a header row: one column, or several, make the key; the value is one column, or an object
- * of all the others. Cells are text unless the caller says otherwise. Quotes, newlines in quotes and
- * CRLF as in RFC 4180; every row has as many cells as the header; the text is UTF-8.
+ * CSV with a header row: one column, or several, make the key; the value is one column, or an
+ * object of all the others. Cells are text unless the caller says otherwise. Quotes, newlines in
+ * quotes and CRLF as in RFC 4180; every row has as many cells as the header; the text is UTF-8.
  */
 import { parse } from "csv-parse";
 import {

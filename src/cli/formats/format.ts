@@ -3,8 +3,8 @@
  * batches of items, each a row or the mark of the table that the next rows belong to.
  *
  * A reader never holds more than the chunk at hand and one line, gives all rows before a fault, and
- * names the line of each fault. It knows nothing of stores: keys and values are JavaScript values, or
- * stored bytes where the mark says `raw`.
+ * names the line of each fault. It knows nothing of stores: keys and values are JavaScript values,
+ * or stored bytes where the mark says `raw`.
  */
 
 /** Bytes as they come from a file or a pipe. */

@@ -1,5 +1,6 @@
 /**
- * The text that LMDB's mdb_dump writes and its mdb_load reads (Berkeley DB's dump format, version 3):
+ * The text that LMDB's mdb_dump writes and its mdb_load reads (version 3 of Berkeley DB's
+ * dump format):
  *
  *     VERSION=3
  *     format=bytevalue        or print
@@ -13,9 +14,10 @@
  *      76616c7565             its value likewise
  *     DATA=END                and the next database, if there is one
  *
- * In `print` a byte stands for itself unless it is a backslash before two hexadecimal digits or before
- * another backslash. Every byte of keys and values is kept. mdb_dump of LMDB 0.9.24 and earlier writes
- * a backslash of the data as it is, which nobody can tell from an escape: use bytevalue there.
+ * In `print` a byte stands for itself unless it is a backslash before two hexadecimal digits or
+ * before another backslash. Every byte of keys and values is kept. mdb_dump -p of LMDB 0.9.24
+ * writes a backslash of the data as it is, which nobody can tell from an escape: use
+ * bytevalue there.
  */
 import { Buffer } from "node:buffer";
 import { type Chunks, FormatError, type Item, type ReadOptions, settle } from "./format.ts";
@@ -82,8 +84,8 @@ function readPrint(line: Uint8Array, number: number): Uint8Array {
     if ((high | low) > 15) {
       throw new FormatError(
         number,
-        "a backslash without two hexadecimal digits; mdb_dump up to LMDB 0.9.24 leaves backslashes " +
-          "of the data unmarked with -p: dump without -p",
+        "a backslash without two hexadecimal digits; mdb_dump -p of LMDB 0.9.24 leaves " +
+          "backslashes of the data unmarked: dump without -p",
       );
     }
     bytes[size++] = high << 4 | low;

@@ -1,7 +1,8 @@
 /**
- * NDJSON: one JSON object a line, `{"key": …, "value": …}`, with `"table": "name"` where a row is not
- * of the unnamed (or chosen) table. A line `{"table": …, "keyEncoding": …, "encoding": …}` without a
- * key says how to make a table that does not exist yet. What JSON cannot hold is tagged (tagged.ts).
+ * NDJSON: one JSON object a line, `{"key": …, "value": …}`, with `"table": "name"` where a row is
+ * not of the unnamed (or chosen) table. A line `{"table": …, "keyEncoding": …, "encoding": …}`
+ * without a key says how to make a table that does not exist yet. What JSON cannot hold is tagged
+ * (tagged.ts).
  *
  * Blank lines and a carriage return before the newline are passed over; anything else unknown is an
  * error, so that nothing is dropped in silence.

@@ -1,6 +1,6 @@
 /**
- * Values that JSON cannot hold, written in JSON so that they come back the same: an object whose only
- * member begins with a dollar sign is a tag.
+ * Values that JSON cannot hold, written in JSON so that they come back the same: an object whose
+ * only member begins with a dollar sign is a tag.
  *
  * | written as | is |
  * |---|---|
@@ -12,10 +12,10 @@
  * | `{"$map": [[key, value], …]}` `{"$set": [value, …]}` | a Map, a Set |
  * | `{"$regexp": ["a+", "i"]}` `{"$error": ["TypeError", "message"]}` | a RegExp, an Error |
  * | `{"$array": ["Float64Array", "base64"]}` | an ArrayBuffer or a view other than bytes |
- * | `{"$object": {"$bytes": 1}}` | the object inside, as it is: only its members are read for tags |
+ * | `{"$object": {"$bytes": 1}}` | the object inside, no tag itself; its members may be |
  *
- * An object with several members, or with one that is none of these, is itself; a tag whose content is
- * not as above is an error, never silently taken for data.
+ * An object with several members, or with one that is none of these, is itself; a tag whose content
+ * is not as above is an error, never silently taken for data.
  */
 import { Buffer } from "node:buffer";
 
