@@ -3,10 +3,13 @@
  * watches, and its map of memory.
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Durability } from "../src/mod.ts";
-import { Folder, OWN, Peer } from "./Peer.ts";
+import { Folder, OTHER, OWN, Peer } from "./Peer.ts";
+import type { Here } from "./children/evaluate.ts";
 import { needs } from "./needs.ts";
 import { Trace } from "./Trace.ts";
 
@@ -139,3 +142,77 @@ test(`files: the data file is never mapped writable`, async () => {
   assert.deepEqual(permissionsOf(`${path}-wal`), []);
   await peer.end();
 });
+
+/** Has every flush of a process fail until the returned function is called. */
+async function failFlushes(pid: number): Promise<() => Promise<void>> {
+  const fault = "inject=fdatasync,fsync:error=EIO";
+  const args = [
+    "-f",
+    "-p",
+    `${pid}`,
+    "-o",
+    "/dev/null",
+    "-e",
+    "trace=fdatasync,fsync",
+    "-e",
+    fault,
+  ];
+  const strace = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] });
+  await once(strace.stderr, "data"); // "Process … attached"
+  const closed = once(strace, "close");
+  return async () => {
+    strace.kill("SIGINT");
+    await closed;
+  };
+}
+
+for (const isSync of [false, true]) {
+  const kind = isSync ? "putSync()" : "put()";
+  test(
+    `durable: a failed flush of ${kind} ends all writing until everybody has closed`,
+    STRACE,
+    async () => {
+      using folder = new Folder();
+      const path = folder.file("store");
+      await using one = await Peer.start(OWN);
+      await using other = await Peer.start(OTHER);
+      const put = async ({ store }: Here, at: string, key: string, sync: boolean) => {
+        const opened = store(at);
+        return sync ? opened.putSync(key, key) : await opened.put(key, key);
+      };
+      await one.run(put, path, "acknowledged", isSync);
+      await other.run(put, path, "of the other", isSync);
+      const endFaults = await failFlushes(one.pid);
+      await assert.rejects(one.run(put, path, "failed", isSync), { code: "ZEOLITE_IO" });
+      await endFaults();
+      // The disk is well again, but nobody knows what it has kept.
+      for (const peer of [one, other]) {
+        for (const way of [isSync, !isSync]) {
+          const refusal = { code: "ZEOLITE_POISONED", message: /flush failed.*close/ };
+          await assert.rejects(peer.run(put, path, "refused", way), refusal);
+        }
+        const read = peer.run(({ store }, at) => store(at).get("acknowledged"), path);
+        assert.equal(await read, "acknowledged");
+      }
+      for (const peer of [one, other]) {
+        // It closes, and says that it could not keep its promise.
+        const closing = peer.run(({ store }, at) => store(at).close(), path);
+        await assert.rejects(closing, { code: "ZEOLITE_POISONED" });
+        await peer.end();
+      }
+      await using later = await Peer.start(OWN);
+      assert.equal(await later.run(put, path, "later", isSync), true);
+      const found = await later.run(async ({ store }, at) => {
+        const keys = store(at).getKeys().toArray();
+        return { keys, errors: (await store(at).check()).errors };
+      }, path);
+      // A commit whose flush failed is kept whole or not at all.
+      const keys = found.keys.filter((key) => key !== "failed");
+      assert.deepEqual({ ...found, keys }, {
+        keys: ["acknowledged", "later", "of the other"],
+        errors: [],
+      });
+      await later.end();
+    },
+  );
+}

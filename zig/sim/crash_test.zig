@@ -113,7 +113,7 @@ test "power cut: small histories, every image of few changes" {
 test "power cut: long histories" {
     const name = "power cut: long histories";
     const base: Workload.Options = .{ .seed = 1000 };
-    try runSeeds(4, base, .{ .image_count = 5 }, 60, name);
+    try runSeeds(9, base, .{ .image_count = 5 }, 60, name);
 }
 
 test "power cut: transactions too large for the log, pages written before the commit" {
@@ -141,7 +141,7 @@ test "power cut: a second one during recovery" {
 test "power cut: a second one after each image of creation" {
     const name = "power cut: a second one after each image";
     const base: Workload.Options = .{ .seed = 4000, .operation_count_max = 1, .key_count = 3 };
-    try runSeeds(10, base, .{ .image_count = 30, .deep_every = 1 }, 2, name);
+    try runSeeds(1, base, .{ .image_count = 5, .deep_every = 1 }, 2, name);
 }
 
 test "power cut: a flush that does nothing is caught, whichever it is" {
@@ -172,7 +172,7 @@ fn isCaught(machines: *const Machines, options: Workload.Options, lying_path: []
 test "workload without any fault" {
     var machines: Machines = try .init(allocator);
     defer machines.deinit();
-    var list: seeds.List = .init(0, 40);
+    var list: seeds.List = .init(0, 10);
     while (list.next()) |seed| {
         var run: Run = undefined;
         try run.init(&machines, .{ .seed = seed }, .{ .image_count = 0 });

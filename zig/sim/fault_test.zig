@@ -39,7 +39,7 @@ const Trial = struct {
         shared.has_company = true;
         self.work = .init(arena, try self.world.startProcess(), &self.history, shared);
         self.beside = .init(arena, try self.world.startProcess(), &self.history, shared);
-        self.cuts = .init(machines, &self.work, .{ .image_count = 6 });
+        self.cuts = .init(machines, &self.work, .{ .image_count = 2 });
         self.error_count = 0;
     }
 
@@ -203,11 +203,11 @@ fn runFaults(base: Workload.Options, seed_count: u64, name: []const u8) !void {
 }
 
 test "faults of the disk, each call of a history in turn" {
-    try runFaults(.{ .seed = 10_000 }, 4, "faults");
+    try runFaults(.{ .seed = 10_000 }, 1, "faults");
 }
 
 test "faults of the disk in commits too large for the log" {
-    try runFaults(.{ .seed = 11_000, .operations_size_max = 800 }, 2, "faults in large commits");
+    try runFaults(.{ .seed = 11_000, .operations_size_max = 800 }, 1, "faults in large commits");
 }
 
 /// Fails one allocation, or all from one on.
@@ -299,7 +299,7 @@ test "memory that cannot be had, each allocation of a history in turn" {
     var machines: Machines = try .init(allocator);
     defer machines.deinit();
     var counts: Counts = .{};
-    var list: seeds.List = .init(12_000, 3);
+    var list: seeds.List = .init(12_000, 1);
     while (list.next()) |seed| {
         const options: Workload.Options = .{ .seed = seed };
         for ([_]bool{ false, true }) |is_permanent| {

@@ -128,7 +128,7 @@ fn runKill(
     counts: *Counts,
 ) !bool {
     var pair: Pair = undefined;
-    try pair.init(machines, options, .{ .image_count = 2 });
+    try pair.init(machines, options, .{ .image_count = 1 });
     defer pair.deinit();
     errdefer std.debug.print("killed at call {d}, {s}: ZEOLITE_SEED={d}, commit {d}\n", .{
         at, if (is_beside) "beside another" else "alone", options.seed, pair.history.newest(),
@@ -164,23 +164,23 @@ fn runKills(base: Workload.Options, seed_count: u64, is_beside: bool, name: []co
 }
 
 test "killed at each system call, alone: another process opens the store and goes on" {
-    try runKills(.{ .seed = 7000 }, 6, false, "killed alone");
+    try runKills(.{ .seed = 7000 }, 2, false, "killed alone");
 }
 
 test "killed at each system call, beside another process that goes on" {
-    try runKills(.{ .seed = 8000 }, 6, true, "killed beside another");
+    try runKills(.{ .seed = 8000 }, 2, true, "killed beside another");
 }
 
 test "killed at each system call in commits too large for the log" {
     const base: Workload.Options = .{ .seed = 8500, .operations_size_max = 1000 };
-    try runKills(base, 4, true, "killed in large commits");
+    try runKills(base, 2, true, "killed in large commits");
 }
 
 test "two processes in the middle of each other's calls" {
     var machines: Machines = try .init(allocator);
     defer machines.deinit();
     var counts: Counts = .{};
-    var list: seeds.List = .init(9000, 30);
+    var list: seeds.List = .init(9000, 10);
     while (list.next()) |seed| {
         const options: Workload.Options = .{
             .seed = seed,

@@ -282,21 +282,31 @@ fn checkTail(env: *Env, scan: Scan, headers: [2]?record.HalfHeader) Error!void {
     }
 }
 
+/// Looks at every place where a record could begin, a window at a time.
 fn checkRest(env: *Env, half: u32, from: u64, salt: u64, bad: u64) Error!void {
-    const size: usize = @intCast(env.log.halfSize(half) -| from);
-    const bytes = try env.allocator.alloc(u8, size);
-    defer env.allocator.free(bytes);
-    const rest = bytes[0..try env.log.read(half, from, bytes)];
-    var at: usize = 0;
-    while (at + record.header_size <= rest.len) : (at += 8) {
-        const header = record.peek(rest[at..][0..record.header_size]) orelse continue;
-        if (header.flushed_txnid < bad or header.size > rest.len - at) continue;
-        if (!record.isWhole(rest[at..][0..header.size], salt)) continue;
-        explain.set("commit {d} in the log of {s} is damaged, and it had been durable: " ++
-            "restore a backup", .{ bad, env.path });
-        return error.Corrupt;
+    var window: [window_size]u8 align(8) = undefined;
+    var bytes: std.ArrayList(u8) = .empty;
+    defer bytes.deinit(env.allocator);
+    var offset = from;
+    while (true) : (offset += window_size - record.header_size) {
+        const rest = window[0..try env.log.read(half, offset, &window)];
+        if (rest.len < record.header_size) return;
+        if (std.mem.allEqual(u64, @ptrCast(rest[0 .. rest.len & ~@as(usize, 7)]), 0)) continue;
+        var at: usize = 0;
+        while (at + record.header_size <= rest.len) : (at += 8) {
+            const header = record.peek(rest[at..][0..record.header_size]) orelse continue;
+            if (header.flushed_txnid < bad) continue;
+            const place = offset + at;
+            if (try env.log.readRecord(env.allocator, &bytes, half, place, salt) == null) continue;
+            explain.set("commit {d} in the log of {s} is damaged, and it had been durable: " ++
+                "restore a backup", .{ bad, env.path });
+            return error.Corrupt;
+        }
     }
 }
+
+/// Bytes looked at at once; a multiple of 8 larger than a record's header.
+const window_size = 32 << 10;
 
 /// Replays the scanned records over the meta's state, checkpoints, and publishes the result.
 fn replay(env: *Env, meta: meta_format.Meta, scan: Scan) Error!void {
