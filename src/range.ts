@@ -269,7 +269,11 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
 
   /** Goes to the next row; false behind the last. */
   #advance(): boolean {
-    if (this.#isDone && this.#rows === 0) return false;
+    if (this.#isDone && this.#rows === 0) {
+      // The state and the chunk are given back with the last row, not by the collector.
+      this.#end();
+      return false;
+    }
     this.#assertUsable();
     if (this.#rows === 0 && !this.#fetch()) {
       this.#end();
