@@ -108,6 +108,11 @@ function runTable(results: Results, peer: string): string {
   return table(hasFlushes ? [...heads, ...flushHeads] : heads, lines);
 }
 
+function nothingBehind(all: readonly Results[]): string {
+  const hasPeers = all.some(({ rows }) => rows.some((row) => peers(row).length > 0));
+  return hasPeers ? "Nowhere: every ratio of every round is above 1." : "No peer was measured.";
+}
+
 /** The rows in which Zeolite is behind, or may be: its ratio's spread begins below 1. */
 function behind(all: readonly Results[]): string {
   const lines: string[] = [];
@@ -126,7 +131,7 @@ function behind(all: readonly Results[]): string {
       }
     }
   }
-  return lines.length === 0 ? "None: every ratio of every round is above 1." : lines.join("\n");
+  return lines.length === 0 ? nothingBehind(all) : lines.join("\n");
 }
 
 function versionLine(results: Results): string {
@@ -179,13 +184,13 @@ export function markdown(all: readonly Results[]): string {
   parts.push("## Machine", machineLine(all[0]!));
   parts.push(
     all.map((results) => {
-      return `- ${versionLine(results)}; load of the machine before the run: ` +
-        `${results.machine.load}`;
+      const { load, scheduling } = results.machine;
+      return `- ${versionLine(results)}; scheduling: ${scheduling}; load before the run: ${load}`;
     }).join("\n"),
   );
   for (const results of all) {
     const named = new Set(results.rows.flatMap(peers));
-    for (const peer of named) {
+    for (const peer of named.size > 0 ? named : ["no peer"]) {
       parts.push(`## ${results.machine.runtimeTitle}`, runTable(results, peer));
     }
   }

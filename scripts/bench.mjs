@@ -34,7 +34,7 @@ async function installPeers() {
   const isThere = Object.entries(dependencies).every(([name, pin]) => versionOf(name) === pin);
   if (isThere) return;
   console.log("bench: installing the peers");
-  await runOrExit("npm", ["ci", "--prefix", folder, "--ignore-scripts", "--no-workspaces"]);
+  await runOrExit("npm", ["install", "--prefix", folder, "--ignore-scripts"]);
 }
 
 /** Measures on one runtime; where its figures are, if they are kept. */
@@ -69,5 +69,5 @@ for (const name of names) paths.push(await measure(name, isQuick ? ["--quick"] :
 if (isWritten) {
   const page = join(folder, "RESULTS.md");
   await runOrExit(tools.bun, ["run", main, "--write", page, ...paths]);
-  await runOrExit(tools.deno, ["fmt", "--quiet", page]);
+  await runOrExit(tools.deno, ["fmt", "--quiet", "--config", join(root, "deno.json"), page]);
 }

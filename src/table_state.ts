@@ -54,6 +54,7 @@ export class TableState {
   /** Whether the store is known to have the table, with these encodings. */
   isKept = false;
   #wanted: TableSettings = { keys: undefined, values: undefined };
+  #isDropped = false;
 
   constructor(name: string | null, index: number) {
     this.name = name;
@@ -69,6 +70,7 @@ export class TableState {
   agree(session: Session, settings: TableSettings): void {
     const kept = readAttributes(session, 0, this.index);
     const wanted = this.#wanted;
+    this.#isDropped = false;
     this.isKept = kept !== null;
     const keys = kept?.keys ?? wanted.keys;
     const values = kept?.values ?? wanted.values;
@@ -92,14 +94,14 @@ export class TableState {
    * was dropped and that nobody made again goes on with the encodings it had.
    */
   adopt(session: Session): void {
-    const isForgotten = this.#wanted.keys === undefined && this.#wanted.values === undefined;
-    const isAbsent = isForgotten && readAttributes(session, 0, this.index) === null;
-    this.agree(session, isAbsent ? { keys: this.keys, values: this.values } : this.#wanted);
+    const isGone = this.#isDropped && readAttributes(session, 0, this.index) === null;
+    this.agree(session, isGone ? { keys: this.keys, values: this.values } : this.#wanted);
   }
 
   /** The table was dropped: the next one of this name may be another. */
   forget(): void {
     this.#wanted = { keys: undefined, values: undefined };
+    this.#isDropped = true;
     this.isKept = false;
   }
 
