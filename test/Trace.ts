@@ -9,7 +9,8 @@ import { MARK_FOLDER } from "./children/evaluate.ts";
 /** Calls that make something durable by themselves. */
 const FLUSHES = ["fdatasync", "fsync", "msync", "sync_file_range", "syncfs", "sync"];
 const WRITES = ["pwrite64", "pwritev", "pwritev2", "write", "writev"];
-const TRACED = [...FLUSHES, ...WRITES, "openat", "io_uring_enter"];
+const OPENS = ["open", "openat", "openat2", "creat"];
+const TRACED = [...FLUSHES, ...WRITES, ...OPENS, "io_uring_enter"];
 
 /** A system call and the file of its descriptor. */
 export interface SystemCall {
@@ -60,12 +61,12 @@ export class Trace {
 
   /** Opens whose writes would be flushes. */
   get synchronousOpens(): readonly string[] {
-    return this.#calls.filter((line) => nameOf(line) === "openat" && /O_D?SYNC/.test(line));
+    return this.#calls.filter((line) => OPENS.includes(nameOf(line)) && /O_D?SYNC/.test(line));
   }
 }
 
 function isMark(line: string, name: string): boolean {
-  return nameOf(line) === "openat" && line.includes(`"${MARK_FOLDER}/${name}`);
+  return OPENS.includes(nameOf(line)) && line.includes(`"${MARK_FOLDER}/${name}`);
 }
 
 /** The name of the call that a line begins; empty for the second half of an interrupted one. */

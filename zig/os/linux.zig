@@ -401,7 +401,8 @@ const Links = struct {
 
 fn openRaw(path: [:0]const u8, flags: linux.O) Error!Fd {
     const mode_owner_only = 0o600;
-    return @intCast(try retry(linux.open, .{ path.ptr, flags, mode_owner_only }));
+    const here: i32 = linux.AT.FDCWD;
+    return @intCast(try retry(linux.openat, .{ here, path.ptr, flags, mode_owner_only }));
 }
 
 fn statRaw(fd: Fd, path: [:0]const u8, flags: u32) Error!Stat {
