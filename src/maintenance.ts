@@ -3,6 +3,7 @@
  * event loop to others between them; both end when their Store is closed.
  */
 import { setImmediate } from "node:timers";
+import { codes } from "../ffi/abi.ts";
 import { type Access, Held } from "./access.ts";
 import { encodeText, readText } from "./codec/text.ts";
 import { describe, typeError } from "./error.ts";
@@ -31,13 +32,27 @@ export function progressOption(value: unknown): Progress {
   );
 }
 
+/**
+ * Begins a walk over the newest state. Where pages of it are in memory only the engine writes them
+ * first, and for that the batch of this turn must be over.
+ */
+function begin(session: Session, doing: string, call: () => number): number {
+  let handle = call();
+  if (handle === codes.busy.number && session.batch !== null && !session.isNested) {
+    // Should it fail, its promises have the error.
+    session.commitBatch(false);
+    handle = call();
+  }
+  if (handle < 0) throw failure(handle, doing);
+  return handle;
+}
+
 /** Walks every page; what it found. */
 export async function check(access: Access, onProgress: Progress): Promise<CheckReport> {
   access.assertOpen("check");
   const { session } = access;
   const { call, words } = session;
-  const handle = call.check_begin(session.handle);
-  if (handle < 0) throw failure(handle, "check");
+  const handle = begin(session, "check", () => call.check_begin(session.handle));
   const held = new Held(access, () => call.check_end(session.handle, handle));
   const errors: CheckError[] = [];
   try {
@@ -98,8 +113,9 @@ export async function backup(
   access.assertOpen("back up");
   const { session } = access;
   const { call, words } = session;
-  const handle = call.backup_begin(session.handle, bytes, bytes.length, isCompact ? 1 : 0);
-  if (handle < 0) throw failure(handle, "back up");
+  const handle = begin(session, "back up", () => {
+    return call.backup_begin(session.handle, bytes, bytes.length, isCompact ? 1 : 0);
+  });
   const held = new Held(access, () => call.backup_end(session.handle, handle));
   try {
     for (;;) {

@@ -77,8 +77,8 @@ test("workers: one ended with begin() open leaves the store to others", async (t
 });
 
 /** Counts in its own row and in one of all, and reads what others have counted. */
-function count(here: Here, path: string, id: number, turns: number): void {
-  const store = here.store(path, { durability: "none", lockTimeout: 60_000 });
+function count(here: Here, path: string, id: number, turns: number, exclusive: boolean): void {
+  const store = here.store(path, { durability: "none", lockTimeout: 60_000, exclusive });
   let seen = 0;
   for (let turn = 1; turn <= turns; turn += 1) {
     store.transactionSync(() => {
@@ -99,23 +99,25 @@ async function countInThreads(
   workers: number,
   turns: number,
   text: string,
+  exclusive: boolean,
 ) {
-  const store = here.store(path, { durability: "none", lockTimeout: 60_000 });
+  const store = here.store(path, { durability: "none", lockTimeout: 60_000, exclusive });
   const threads = await Promise.all(Array.from({ length: workers }, () => here.startThread()));
   const all = threads.map((thread, id) =>
     thread.run(
-      (there, source, at, own, times) => {
+      (there, source, at, own, times, alone) => {
         const sent = there.load<typeof count>(source);
-        sent(there, at, own, times);
+        sent(there, at, own, times, alone);
       },
       text,
       path,
       id,
       turns,
+      exclusive,
     )
   );
   const own = here.load<typeof count>(text);
-  own(here, path, workers, turns);
+  own(here, path, workers, turns, exclusive);
   await Promise.all(all);
   const rows = store.getRange({ prefix: ["row"] }).map(({ value }) => value as number).toArray();
   const found = { all: store.get("all") as number, rows, errors: (await store.check()).errors };
@@ -123,12 +125,20 @@ async function countInThreads(
   return found;
 }
 
-for (const workers of [WORKERS, 8]) {
-  test(`workers: ${workers} of them and the main thread write and read one store`, async () => {
+for (const [workers, exclusive] of [[WORKERS, false], [WORKERS, true], [8, false]] as const) {
+  const what = exclusive ? "an exclusive store" : "one store";
+  test(`workers: ${workers} of them and the main thread write and read ${what}`, async () => {
     using folder = new Folder();
     await using peer = await Peer.start(OWN);
     const path = folder.file("store");
-    const found = await peer.run(countInThreads, path, workers, TURNS, count.toString());
+    const found = await peer.run(
+      countInThreads,
+      path,
+      workers,
+      TURNS,
+      count.toString(),
+      exclusive,
+    );
     const rows = Array.from({ length: workers + 1 }, () => TURNS);
     assert.deepEqual(found, { all: (workers + 1) * TURNS, rows, errors: [] });
     await peer.end();

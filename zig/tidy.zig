@@ -63,6 +63,7 @@ const zig_order = [_][]const u8{
 
     "txn/tables",
     "txn/Env",
+    "txn/seal",
     "txn/checkpoint",
     "txn/Txn",
     "txn/recover",

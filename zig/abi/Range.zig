@@ -1,5 +1,5 @@
 //! A range over one table in one state: a cursor with bounds, read in chunks. It holds its state
-//! pinned, and the frames of the write transaction it reads, until `deinit`.
+//! pinned until `deinit`, and with it the frames it reads.
 //!
 //! Invariant: rows come in order, each once, none outside the half-open interval of its bounds.
 
@@ -25,11 +25,11 @@ pub const Bounds = struct { start: ?[]const u8 = null, end: ?[]const u8 = null }
 allocator: Allocator,
 env: *Env,
 snapshot: Snapshot,
-frames: ?*FrameSet,
+frames: *const FrameSet,
 /// The write transaction whose frames are read; 0: a published state.
 txnid: u64,
 /// Savepoint count of that transaction at which its frames were frozen.
-epoch: u32 = 0,
+epoch: u64 = 0,
 tree: page_format.Tree,
 start: ?[]u8,
 finish: ?[]u8,
@@ -53,12 +53,12 @@ pub const Options = struct {
     limit: u64 = std.math.maxInt(u64),
 };
 
-/// A range over `tree`; the state of `snapshot`, and that of `txnid` if it reads `frames`, have
-/// been pinned for it, and `frames` retained.
+/// A range over `tree`; the state of `snapshot`, and `txnid` if that is not 0, have been pinned for
+/// it.
 pub fn create(
     env: *Env,
     snapshot: Snapshot,
-    frames: ?*FrameSet,
+    frames: *const FrameSet,
     txnid: u64,
     tree: page_format.Tree,
     bounds: Bounds,
@@ -91,8 +91,7 @@ pub fn create(
 pub fn deinit(self: *Range) void {
     if (self.start) |bytes| self.allocator.free(bytes);
     if (self.finish) |bytes| self.allocator.free(bytes);
-    if (self.frames) |frames| {
-        frames.release();
+    if (self.txnid != 0) {
         self.env.unpin(self.txnid);
         self.env.unpin(self.txnid - 1);
     } else self.env.unpin(self.snapshot.txnid);

@@ -341,7 +341,7 @@ pub fn abortTxn(self: *Session) void {
 pub fn endFrozenRanges(self: *Session) void {
     for (self.ranges.places.items) |place| {
         const range = place.item orelse continue;
-        if (range.frames != null and range.txnid > self.env.lock.published().txnid) range.end();
+        if (range.txnid > self.env.lock.published().txnid) range.end();
     }
 }
 
@@ -352,7 +352,7 @@ pub fn rollback(self: *Session, level: u32) void {
     const since = self.env.dirty.savepoints.items[level].epoch;
     for (self.ranges.places.items) |place| {
         const range = place.item orelse continue;
-        if (range.frames == null or range.txnid != txn.txnid) continue;
+        if (range.txnid != txn.txnid) continue;
         if (range.epoch > since) range.end();
     }
     txn.rollback(level);
@@ -425,7 +425,7 @@ pub fn createRange(
         const snapshot = (try self.committedView(scope)).snapshot;
         try env.pin(snapshot.txnid);
         errdefer env.unpin(snapshot.txnid);
-        return Range.create(env, snapshot, null, 0, tree, bounds, options);
+        return Range.create(env, snapshot, env.dirty.set, 0, tree, bounds, options);
     }
     const txnid = self.txn.?.txnid;
     try env.pin(txnid - 1);
@@ -433,9 +433,9 @@ pub fn createRange(
     // Not published yet: what it wrote must outlive it as well.
     try env.pin(txnid);
     errdefer env.unpin(txnid);
-    const frames = try env.dirty.freeze();
-    errdefer frames.release();
-    const range = try Range.create(env, env.dirty.snapshot, frames, txnid, tree, bounds, options);
+    env.dirty.freeze();
+    const below = env.dirty.snapshot;
+    const range = try Range.create(env, below, env.dirty.set, txnid, tree, bounds, options);
     range.epoch = env.dirty.epoch;
     return range;
 }

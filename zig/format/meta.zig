@@ -33,10 +33,10 @@ pub const Root = extern struct {
     pgno: u32 = 0,
     depth: u8 = 0,
     has_runs: u8 = 0,
-    reserved: u16 = 0,
+    /// 1: the root is a frame of the process that has the store to itself. Never in a file.
+    is_frame: u16 = 0,
 
     pub fn of(from: page.Tree) Root {
-        assert(from.depth == 0 or !from.ref.dirty);
         if (from.depth == 0) return .{};
         return .{
             .checksum = from.ref.checksum,
@@ -44,15 +44,18 @@ pub const Root = extern struct {
             .pgno = from.ref.pgno,
             .depth = from.depth,
             .has_runs = @intFromBool(from.has_runs),
+            .is_frame = @intFromBool(from.ref.dirty),
         };
     }
 
+    /// The tree below a root that may be a frame; a frame is proved where it is read.
     pub fn tree(self: Root) error{Corrupt}!page.Tree {
         if (self.depth > config.depth_max or self.has_runs > 1) return error.Corrupt;
         if (self.depth == 0 and (self.pgno != 0 or self.entries != 0)) return error.Corrupt;
-        if (self.depth > 0 and self.pgno < 2) return error.Corrupt;
+        if (self.is_frame > @intFromBool(self.depth > 0)) return error.Corrupt;
+        if (self.depth > 0 and self.pgno < 2 and self.is_frame == 0) return error.Corrupt;
         return .{
-            .ref = .{ .pgno = self.pgno, .checksum = self.checksum, .dirty = false },
+            .ref = .{ .pgno = self.pgno, .checksum = self.checksum, .dirty = self.is_frame == 1 },
             .depth = self.depth,
             .entries = self.entries,
             .has_runs = self.has_runs == 1,

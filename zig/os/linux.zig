@@ -221,14 +221,17 @@ pub const Os = struct {
         _ = try retry(linux.unlink, .{path.ptr});
     }
 
-    /// Locks one byte for this open file description, never waiting: false when another has it.
-    /// A held lock changes its mode; a refused change leaves it as it was.
-    pub fn lock(_: Os, fd: Fd, offset: u64, mode: types.LockMode) Error!bool {
-        const kind: i16 = switch (mode) {
+    fn typeOf(mode: types.LockMode) i16 {
+        return switch (mode) {
             .shared => linux.F.RDLCK,
             .exclusive => linux.F.WRLCK,
         };
-        const flock: Flock = .{ .type = kind, .start = signed(offset) };
+    }
+
+    /// Locks one byte for this open file description, never waiting: false when another has it.
+    /// A held lock changes its mode; a refused change leaves it as it was.
+    pub fn lock(_: Os, fd: Fd, offset: u64, mode: types.LockMode) Error!bool {
+        const flock: Flock = .{ .type = typeOf(mode), .start = signed(offset) };
         while (true) {
             switch (linux.errno(linux.fcntl(fd, linux.F.OFD_SETLK, @intFromPtr(&flock)))) {
                 .SUCCESS => return true,
@@ -252,9 +255,9 @@ pub const Os = struct {
         }
     }
 
-    /// Whether another open file description holds the byte, in any mode.
-    pub fn isLocked(_: Os, fd: Fd, offset: u64) Error!bool {
-        var flock: Flock = .{ .type = linux.F.WRLCK, .start = signed(offset) };
+    /// Whether another open file description's lock on the byte stands against one of that mode.
+    pub fn isLocked(_: Os, fd: Fd, offset: u64, against: types.LockMode) Error!bool {
+        var flock: Flock = .{ .type = typeOf(against), .start = signed(offset) };
         _ = try retry(linux.fcntl, .{ fd, linux.F.OFD_GETLK, @intFromPtr(&flock) });
         return flock.type != linux.F.UNLCK;
     }
@@ -611,17 +614,17 @@ test "lock: belongs to the description, one byte, never waits" {
     try testing.expect(try os.lock(first, 0, .exclusive));
     try testing.expect(try os.lock(first, 0, .exclusive));
     try testing.expect(!try os.lock(second, 0, .shared));
-    try testing.expect(try os.isLocked(second, 0));
-    try testing.expect(!try os.isLocked(first, 0));
+    try testing.expect(try os.isLocked(second, 0, .exclusive));
+    try testing.expect(!try os.isLocked(first, 0, .exclusive));
     try testing.expect(try os.lock(second, 1 << 40, .exclusive));
     try testing.expect(try os.lock(first, 0, .shared));
     try testing.expect(try os.lock(second, 0, .shared));
     try testing.expect(!try os.lock(second, 0, .exclusive));
     os.unlock(first, 0);
     try testing.expect(try os.lock(second, 0, .exclusive));
-    try testing.expect(try os.isLocked(first, 0));
+    try testing.expect(try os.isLocked(first, 0, .exclusive));
     os.close(second);
-    try testing.expect(!try os.isLocked(first, 0));
+    try testing.expect(!try os.isLocked(first, 0, .exclusive));
     const reader = try os.open(path, .{});
     defer os.close(reader);
     try testing.expect(try os.lock(reader, 0, .shared));

@@ -244,14 +244,17 @@ pub const Os = struct {
         _ = try retry(c.unlink, .{path.ptr});
     }
 
-    /// Locks one byte for this open file description, never waiting: false when another has it.
-    /// A held lock changes its mode; a refused change leaves it as it was.
-    pub fn lock(_: Os, fd: Fd, offset: u64, mode: types.LockMode) Error!bool {
-        const kind: i16 = switch (mode) {
+    fn typeOf(mode: types.LockMode) i16 {
+        return switch (mode) {
             .shared => lock_shared,
             .exclusive => lock_exclusive,
         };
-        const flock: Flock = .{ .type = kind, .start = signed(offset) };
+    }
+
+    /// Locks one byte for this open file description, never waiting: false when another has it.
+    /// A held lock changes its mode; a refused change leaves it as it was.
+    pub fn lock(_: Os, fd: Fd, offset: u64, mode: types.LockMode) Error!bool {
+        const flock: Flock = .{ .type = typeOf(mode), .start = signed(offset) };
         while (true) {
             switch (c.errno(c.fcntl(fd, command_lock_set, &flock))) {
                 .SUCCESS => return true,
@@ -275,9 +278,9 @@ pub const Os = struct {
         }
     }
 
-    /// Whether another open file description holds the byte, in any mode.
-    pub fn isLocked(_: Os, fd: Fd, offset: u64) Error!bool {
-        var flock: Flock = .{ .type = lock_exclusive, .start = signed(offset) };
+    /// Whether another open file description's lock on the byte stands against one of that mode.
+    pub fn isLocked(_: Os, fd: Fd, offset: u64, against: types.LockMode) Error!bool {
+        var flock: Flock = .{ .type = typeOf(against), .start = signed(offset) };
         _ = try retry(c.fcntl, .{ fd, command_lock_get, &flock });
         return flock.type != lock_none;
     }

@@ -605,13 +605,14 @@ pub const Os = struct {
         }
     }
 
-    pub fn isLocked(self: Os, fd: Fd, offset: u64) Error!bool {
+    pub fn isLocked(self: Os, fd: Fd, offset: u64, against: types.LockMode) Error!bool {
         try self.enter(.is_locked);
         const inode = self.descriptionOf(fd).inode;
         const number: u32 = @intCast(fd);
         for (self.world.locks.items) |*entry| {
             if (entry.inode != inode or entry.offset != offset) continue;
-            if (entry.description != number) return true;
+            if (entry.description == number) continue;
+            if (against == .exclusive or entry.mode == .exclusive) return true;
         }
         return false;
     }
@@ -863,8 +864,8 @@ test "locks: one byte of one description, gone with its process" {
     const reader = try two.open("/disk/a", .{});
     try testing.expect(try one.lock(first, 0, .exclusive));
     try testing.expect(!try two.lock(second, 0, .shared));
-    try testing.expect(try two.isLocked(second, 0));
-    try testing.expect(!try one.isLocked(first, 0));
+    try testing.expect(try two.isLocked(second, 0, .exclusive));
+    try testing.expect(!try one.isLocked(first, 0, .exclusive));
     try testing.expect(try one.lock(first, 0, .shared));
     try testing.expect(try two.lock(second, 0, .shared));
     try testing.expect(!try one.lock(first, 0, .exclusive));

@@ -47,7 +47,7 @@ pub fn create(allocator: std.mem.Allocator, page_size: u32) !*TestStore {
         .allocator = allocator,
         .file = &self.file,
         .space = &self.space,
-        .set = try FrameSet.create(allocator, page_size),
+        .set = try FrameSet.create(allocator, page_size, 0x7a65_6f6c_6974_6521),
     };
     self.txnid = 0;
     try self.begin();
@@ -67,7 +67,7 @@ pub fn destroy(self: *TestStore) void {
 
 fn begin(self: *TestStore) !void {
     try self.space.begin(self.txnid + 1, &.{});
-    self.dirty.begin(self.snapshot(), self.txnid + 1);
+    try self.dirty.begin(self.snapshot(), self.txnid + 1, &.{});
 }
 
 /// The newest committed state.
@@ -80,7 +80,7 @@ pub fn commit(self: *TestStore, trees: []const *page.Tree) !void {
     try self.dirty.seal(trees);
     try self.space.reserveCommit();
     self.space.commit();
-    self.dirty.end();
+    self.dirty.end(.published);
     self.txnid += 1;
     try self.begin();
 }

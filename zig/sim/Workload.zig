@@ -34,6 +34,8 @@ pub const Options = struct {
     operations_size_max: u64 = 32 << 20,
     frames_size_max: u64 = 64 << 20,
     lock_timeout_ns: u64 = 5 * std.time.ns_per_s,
+    /// The process has the store to itself: its commits' pages stay in frames.
+    exclusive: bool = false,
     /// Another process stays attached: a close is not the last one.
     has_company: bool = false,
 };
@@ -67,6 +69,7 @@ pub fn init(arena: Allocator, os: simulated.Os, history: *History, options: Opti
 pub fn attachOptions(options: Options) attach.Options {
     return .{
         .page_size = options.page_size,
+        .exclusive = options.exclusive,
         .settings = .{
             .checkpoint_size = options.checkpoint_size,
             .operations_size_max = options.operations_size_max,

@@ -97,6 +97,8 @@ fn runSeeds(
     while (list.next()) |seed| {
         var options = base;
         options.seed = seed;
+        // Half of them with pages that stay in memory from one checkpoint to the next.
+        options.exclusive = seed % 2 == 1;
         try runSeed(&machines, options, cuts_options, step_count, test_name, &totals);
     }
     std.debug.print("{s}: {d} images of {d} moments, {d} cut a second time\n", .{
@@ -124,6 +126,12 @@ test "power cut: transactions too large for the log, pages written before the co
         .frames_size_max = 8 << 10,
     };
     try runSeeds(2, base, .{ .image_count = 5, .deep_every = 50 }, 60, name);
+}
+
+test "power cut: frames kept between commits, and written when they are too many" {
+    const name = "power cut: frames kept";
+    const base: Workload.Options = .{ .seed = 7001, .frames_size_max = 16 << 10 };
+    try runSeeds(3, base, .{ .image_count = 5, .deep_every = 100 }, 60, name);
 }
 
 test "power cut: a log that grows" {
@@ -175,7 +183,8 @@ test "workload without any fault" {
     var list: seeds.List = .init(0, 10);
     while (list.next()) |seed| {
         var run: Run = undefined;
-        try run.init(&machines, .{ .seed = seed }, .{ .image_count = 0 });
+        const options: Workload.Options = .{ .seed = seed, .exclusive = seed % 2 == 1 };
+        try run.init(&machines, options, .{ .image_count = 0 });
         defer run.deinit();
         run.world.before_call = null;
         try run.steps(200);

@@ -206,6 +206,14 @@ test "faults of the disk, each call of a history in turn" {
     try runFaults(.{ .seed = 10_000 }, 1, "faults");
 }
 
+test "faults of the disk in a store whose pages stay in memory" {
+    try runFaults(.{
+        .seed = 13_000,
+        .exclusive = true,
+        .frames_size_max = 16 << 10,
+    }, 1, "faults in exclusive mode");
+}
+
 test "faults of the disk in commits too large for the log" {
     try runFaults(.{ .seed = 11_000, .operations_size_max = 800 }, 1, "faults in large commits");
 }
@@ -299,9 +307,9 @@ test "memory that cannot be had, each allocation of a history in turn" {
     var machines: Machines = try .init(allocator);
     defer machines.deinit();
     var counts: Counts = .{};
-    var list: seeds.List = .init(12_000, 1);
+    var list: seeds.List = .init(12_000, 2);
     while (list.next()) |seed| {
-        const options: Workload.Options = .{ .seed = seed };
+        const options: Workload.Options = .{ .seed = seed, .exclusive = seed % 2 == 1 };
         for ([_]bool{ false, true }) |is_permanent| {
             var at: u64 = 1;
             while (try runMemoryFault(&machines, options, at, is_permanent, &counts)) at += 1;

@@ -167,6 +167,15 @@ test "killed at each system call, alone: another process opens the store and goe
     try runKills(.{ .seed = 7000 }, 2, false, "killed alone");
 }
 
+test "killed at each system call with pages that were in memory only" {
+    const base: Workload.Options = .{
+        .seed = 7500,
+        .exclusive = true,
+        .frames_size_max = 16 << 10,
+    };
+    try runKills(base, 2, false, "killed in exclusive mode");
+}
+
 test "killed at each system call, beside another process that goes on" {
     try runKills(.{ .seed = 8000 }, 2, true, "killed beside another");
 }

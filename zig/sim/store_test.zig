@@ -22,13 +22,19 @@ const page_format = @import("../format/page.zig");
 const path = "/disk/x";
 const key_count = 1200;
 const table_count = 2;
-const process_count = 2;
+const process_count_max = 2;
 const names = [table_count]?[]const u8{ null, "named" };
 
 /// What each key of each table holds: 0 nothing, else the seed of its value.
 const State = [table_count][key_count]u32;
 
-const Options = struct { seed: u64, page_size: u32, operations: u64 };
+const Options = struct {
+    seed: u64,
+    page_size: u32,
+    operations: u64,
+    /// One process that has the store to itself, and keeps pages in memory.
+    exclusive: bool = false,
+};
 
 const Held = struct { env_index: usize, view: Env.View, state: *State };
 
@@ -37,29 +43,38 @@ const Test = struct {
     options: Options,
     random: std.Random.DefaultPrng,
     world: *simulated.World,
-    envs: [process_count]*Env = undefined,
+    env_list: [process_count_max]*Env = undefined,
     keys: [key_count][]const u8 = undefined,
     state: State = std.mem.zeroes(State),
     held: std.ArrayList(Held) = .empty,
     value_buffer: []u8,
     operations: u64 = 0,
 
+    fn envs(self: *Test) []*Env {
+        return self.env_list[0..if (self.options.exclusive) 1 else process_count_max];
+    }
+
     fn below(self: *Test, limit: u64) u64 {
         return self.random.random().uintLessThan(u64, limit);
     }
 
     fn openAll(self: *Test) !void {
-        for (&self.envs) |*env| {
+        for (self.envs()) |*env| {
             env.* = try attach.open(self.allocator, try self.world.startProcess(), path, .{
                 .page_size = self.options.page_size,
-                .settings = .{ .checkpoint_size = 200_000 },
+                .exclusive = self.options.exclusive,
+                .settings = .{
+                    .checkpoint_size = 200_000,
+                    // So few frames that some commits write their pages.
+                    .frames_size_max = if (self.options.exclusive) 100_000 else 64 << 20,
+                },
             });
         }
     }
 
     fn closeAll(self: *Test) !void {
         while (self.held.items.len > 0) self.letGo(0);
-        for (self.envs) |env| try attach.close(env);
+        for (self.envs()) |env| try attach.close(env);
     }
 
     /// Keys in ascending order: short, long, with shared beginnings and with tails.
@@ -101,7 +116,7 @@ const Test = struct {
     }
 
     fn transaction(self: *Test) !void {
-        const env = self.envs[self.below(process_count)];
+        const env = self.envs()[self.below(self.envs().len)];
         var txn = try Txn.begin(env, 0);
         var is_open = true;
         errdefer if (is_open) txn.abort();
@@ -204,8 +219,8 @@ const Test = struct {
     }
 
     fn hold(self: *Test) !void {
-        const env_index = self.below(process_count);
-        const env = self.envs[env_index];
+        const env_index = self.below(self.envs().len);
+        const env = self.envs()[env_index];
         const Readers = @import("../store/Readers.zig");
         const slot = try Readers.take(&env.lock);
         const found = Readers.pin(&env.lock, slot);
@@ -222,7 +237,7 @@ const Test = struct {
 
     fn letGo(self: *Test, index: usize) void {
         const held = self.held.swapRemove(index);
-        self.envs[held.env_index].unpin(held.view.snapshot.txnid);
+        self.envs()[held.env_index].unpin(held.view.snapshot.txnid);
         self.allocator.destroy(held.state);
     }
 
@@ -238,7 +253,7 @@ const Test = struct {
         } else {
             // Both processes die: what was published must come back from the log.
             while (self.held.items.len > 0) self.letGo(0);
-            for (self.envs) |env| {
+            for (self.envs()) |env| {
                 self.world.kill(env.os);
                 attach.close(env) catch {}; // a dead process closes nothing; only its memory goes
             }
@@ -248,7 +263,7 @@ const Test = struct {
     }
 
     fn checkStore(self: *Test) !void {
-        const env = self.envs[0];
+        const env = self.envs()[0];
         var report = try check.checkAll(env);
         defer report.deinit();
         if (!report.isOk()) std.debug.print("check: {s}\n", .{report.first});
@@ -271,7 +286,7 @@ const Test = struct {
                 try self.compareHeld(index);
                 self.letGo(index);
             }
-            const env = self.envs[self.below(process_count)];
+            const env = self.envs()[self.below(self.envs().len)];
             const is_wanted = checkpoint.isWanted(env, env.lock.published());
             if (is_wanted or self.below(200) == 0) try checkpoint.runAll(env);
             if (self.operations < next_reopen) continue;
@@ -319,6 +334,15 @@ test "store equals an ordered map: 4 KiB pages" {
 
 test "store equals an ordered map: 64 KiB pages" {
     try runModel(.{ .seed = 4, .page_size = 65536, .operations = operations_each });
+}
+
+test "store equals an ordered map: one process, pages kept in memory" {
+    for ([_]u32{ 512, 4096 }) |page_size| try runModel(.{
+        .seed = 5,
+        .page_size = page_size,
+        .operations = operations_each / 2,
+        .exclusive = true,
+    });
 }
 
 test "a reader without write access replays the log of a killed process into its own memory" {

@@ -1,11 +1,12 @@
 //! The pages that a write transaction has copied or made, in private memory (`FrameSet`), and
-//! their way into the file. While a transaction runs, a branch refers to a dirty child by frame
-//! number; page numbers and checksums come with `seal`, children before parents. Nothing in the
-//! file that anybody could see is ever changed.
+//! their way into the file. A branch refers to a dirty child by frame number; page numbers and
+//! checksums come with `seal`, children before parents. Nothing in the file that anybody could see
+//! is ever changed. A store that one process has to itself publishes states whose newest pages are
+//! still frames (`keeps_frames`); else every commit seals.
 //!
-//! Invariants: a frame older than the newest savepoint or freeze is never changed, it is copied;
-//! an overflow run is written when it is made, to pages nobody can see; after an error the
-//! transaction must be rolled back or aborted.
+//! Invariants: a frame that a published state, a savepoint or a freeze may show is never changed,
+//! it is copied; an overflow run is written when it is made, to pages nobody can see; after an
+//! error the transaction must be rolled back or aborted.
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -30,10 +31,13 @@ const frames_keep_size = 8 << 20;
 
 pub const Touched = struct { ref: page_format.Ref, bytes: []align(8) u8 };
 
+pub const Outcome = enum { published, aborted };
+
 const Savepoint = struct {
-    epoch: u32,
-    floor_before: u32,
+    epoch: u64,
+    floor_before: u64,
     superseded: usize,
+    taken: usize,
     space: FreeSpace.Mark,
 };
 
@@ -41,50 +45,100 @@ allocator: Allocator,
 file: *File,
 space: *FreeSpace,
 set: *FrameSet,
-/// What takes the place of `set` when a range keeps that one.
-spare: ?*FrameSet = null,
+/// Frames of the published trees live on; what is written of them, and when, `seal` decides.
+keeps_frames: bool = false,
 /// The published state below, with the page count of this transaction.
 snapshot: Snapshot = undefined,
 txnid: u64 = 0,
-/// Frames made from now on carry it.
-epoch: u32 = 0,
+/// Frames made from now on carry it. It never returns to an earlier value.
+epoch: u64 = 0,
+/// Frames of this transaction carry at least this.
+first_epoch: u64 = 0,
 /// Frames with a smaller epoch must not be changed.
-floor: u32 = 0,
-/// Ranges that read this transaction's frames, and the epoch below which they read.
+floor: u64 = 0,
+/// Ranges that read this transaction's frames.
 freeze_count: u32 = 0,
 savepoints: std.ArrayList(Savepoint) = .empty,
-/// Frames no longer in the tree that a savepoint or a range may need.
+/// Frames this transaction took, perhaps given back and taken again since.
+taken: std.ArrayList(u32) = .empty,
+/// Frames no longer in the tree that a savepoint, a range or a published state may need.
 superseded: std.ArrayList(u32) = .empty,
+/// What `seal` works with, kept from one commit to the next.
+sealed: std.ArrayList(Sealed) = .empty,
+numbers: std.ArrayList(u32) = .empty,
+stage: std.ArrayListAligned(u8, .@"64") = .empty,
 
 pub fn deinit(self: *DirtyPages) void {
     self.savepoints.deinit(self.allocator);
+    self.taken.deinit(self.allocator);
     self.superseded.deinit(self.allocator);
-    self.set.release();
-    if (self.spare) |spare| spare.release();
+    self.sealed.deinit(self.allocator);
+    self.numbers.deinit(self.allocator);
+    self.stage.deinit(self.allocator);
+    self.set.destroy();
 }
 
-/// Begins commit `txnid` over `snapshot`. `FreeSpace.begin` has been called.
-pub fn begin(self: *DirtyPages, snapshot: Snapshot, txnid: u64) void {
-    assert(self.set.count() == 0);
+/// Begins commit `txnid` over `snapshot`. Readers pin the states `pinned`; `FreeSpace.begin` has
+/// been called.
+pub fn begin(
+    self: *DirtyPages,
+    snapshot: Snapshot,
+    txnid: u64,
+    pinned: []const u64,
+) error{OutOfMemory}!void {
+    assert(self.taken.items.len == 0);
+    assert(self.superseded.items.len == 0);
     assert(self.savepoints.items.len == 0);
+    try self.set.collect(pinned);
     self.snapshot = snapshot;
     // Pages that the transaction writes before its end carry its own number.
     self.snapshot.txnid = txnid;
     self.txnid = txnid;
-    self.epoch = 0;
-    self.floor = 0;
+    self.epoch += 1;
+    self.first_epoch = self.epoch;
+    self.floor = self.epoch;
     self.freeze_count = 0;
-    self.superseded.clearRetainingCapacity();
 }
 
-/// Ends the transaction, published or not. Frames that a range still reads live on with it.
-pub fn end(self: *DirtyPages) void {
+/// Ends the transaction. Frames that somebody may still be reading wait until nobody does.
+pub fn end(self: *DirtyPages, outcome: Outcome) void {
+    if (outcome == .published) {
+        for (self.superseded.items) |index| {
+            if (self.isOwn(index)) self.drop(index) else {
+                self.set.retire(index, self.set.txnid(index), self.txnid);
+            }
+        }
+    }
+    if (outcome == .aborted or !self.keeps_frames) self.dropTaken();
     self.savepoints.clearRetainingCapacity();
+    self.taken.clearRetainingCapacity();
     self.superseded.clearRetainingCapacity();
-    if (self.set.reference_count == 1) return self.set.reset(frames_keep_size);
-    self.set.release();
-    self.set = self.spare.?;
-    self.spare = null;
+    if (!self.keeps_frames and self.set.count() == 0) self.set.trim(frames_keep_size);
+}
+
+fn dropTaken(self: *DirtyPages) void {
+    for (self.taken.items) |index| {
+        if (self.isOwn(index)) self.drop(index);
+    }
+}
+
+/// True if this transaction made the frame, and it is in use.
+fn isOwn(self: *const DirtyPages, index: u32) bool {
+    return self.set.isInUse(index) and self.set.epoch(index) >= self.first_epoch;
+}
+
+/// A frame of this transaction is not needed any more, except by a range, which has pinned the
+/// transaction's own number.
+fn drop(self: *DirtyPages, index: u32) void {
+    if (self.freeze_count == 0) return self.set.give(index);
+    // No longer this transaction's: it may stand in its lists more than once.
+    self.set.disown(index);
+    self.set.retire(index, self.txnid, self.txnid + 1);
+}
+
+/// Frames of the transaction's trees, those of earlier commits included.
+pub fn liveCount(self: *const DirtyPages) usize {
+    return self.set.count() -| self.set.retired_count -| self.superseded.items.len;
 }
 
 pub fn pages(self: *const DirtyPages) Pages {
@@ -106,11 +160,10 @@ pub fn touch(self: *DirtyPages, ref: page_format.Ref) WriteError!Touched {
 
 /// A new page with undefined contents.
 pub fn create(self: *DirtyPages) WriteError!Touched {
-    const index = try self.set.take(self.epoch);
-    return .{
-        .ref = .{ .pgno = index, .checksum = 0, .dirty = true },
-        .bytes = self.set.bytes(index),
-    };
+    try self.taken.ensureUnusedCapacity(self.allocator, 1);
+    const index = try self.set.take(self.epoch, self.txnid);
+    self.taken.appendAssumeCapacity(index);
+    return .{ .ref = self.set.refOf(index), .bytes = self.set.bytes(index) };
 }
 
 /// The tree no longer holds `ref`.
@@ -156,6 +209,7 @@ pub fn savepoint(self: *DirtyPages) WriteError!u32 {
         .epoch = self.epoch,
         .floor_before = self.floor,
         .superseded = self.superseded.items.len,
+        .taken = self.taken.items.len,
         .space = self.space.mark(),
     });
     self.floor = self.epoch;
@@ -170,8 +224,10 @@ pub fn rollback(self: *DirtyPages, level: u32) void {
     const to = self.savepoints.items[level];
     self.space.rollback(to.space);
     self.superseded.shrinkRetainingCapacity(to.superseded);
-    // What a range reads stays until the transaction ends.
-    if (self.freeze_count == 0) self.set.giveNewer(to.epoch);
+    for (self.taken.items[to.taken..]) |index| {
+        if (self.isOwn(index) and self.set.epoch(index) >= to.epoch) self.drop(index);
+    }
+    self.taken.shrinkRetainingCapacity(to.taken);
     self.dropSavepoints(level);
 }
 
@@ -180,8 +236,16 @@ pub fn releaseSavepoint(self: *DirtyPages, level: u32) void {
     assert(level < self.savepoints.items.len);
     self.dropSavepoints(level);
     if (level == 0 and self.freeze_count == 0) {
-        for (self.superseded.items) |index| self.set.give(index);
-        self.superseded.clearRetainingCapacity();
+        var kept: usize = 0;
+        for (self.superseded.items) |index| {
+            if (self.isOwn(index)) {
+                self.set.give(index);
+                continue;
+            }
+            self.superseded.items[kept] = index;
+            kept += 1;
+        }
+        self.superseded.shrinkRetainingCapacity(kept);
     }
 }
 
@@ -193,30 +257,27 @@ fn dropSavepoints(self: *DirtyPages, level: u32) void {
 }
 
 /// From now on every frame and run of this moment stays as it is until the transaction ends, and
-/// the returned set until it is released: a range reads them.
-pub fn freeze(self: *DirtyPages) WriteError!*FrameSet {
-    if (self.spare == null) {
-        self.spare = try FrameSet.create(self.allocator, self.file.page_size);
-    }
+/// for as long as its number is pinned after that: a range reads them.
+pub fn freeze(self: *DirtyPages) void {
     self.epoch += 1;
     self.floor = self.epoch;
     // Until the end of the transaction: neither given back nor reused inside it.
     if (self.freeze_count == 0) self.space.pinned += 1;
     self.freeze_count += 1;
-    return self.set.retain();
 }
 
 const Sealed = struct { frame: u32, first_child: u32, child_count: u32, ref: page_format.Ref };
 
 /// Writes the dirty pages of `trees` to pages nobody can see, children first, and makes their
-/// roots clean. Frames stay as they are. The trees' pages can be read from the map afterwards.
+/// roots clean: they are read from the map from now on. Without savepoints that may be rolled back.
 pub fn seal(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void {
-    var list: std.ArrayList(Sealed) = .empty;
-    defer list.deinit(self.allocator);
+    const list = &self.sealed;
+    list.clearRetainingCapacity();
     for (trees) |tree| {
-        if (tree.depth > 0 and tree.ref.dirty) try self.collect(&list, tree.ref.pgno);
+        if (tree.depth > 0 and tree.ref.dirty) try self.collect(list, tree.ref.pgno);
     }
     if (list.items.len == 0) return;
+    try self.superseded.ensureUnusedCapacity(self.allocator, list.items.len);
     try self.assignNumbers(list.items);
     try self.file.reserve(self.space.page_count);
     try self.writeSealed(list.items);
@@ -227,16 +288,12 @@ pub fn seal(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void
         tree.ref = list.items[next_root].ref;
     }
     try self.file.map(self.space.page_count);
-}
-
-/// Forgets the frames after every tree was sealed: their pages are read from the file now, and
-/// copied again when they change again. Without savepoints and ranges only.
-pub fn spilled(self: *DirtyPages) void {
-    assert(self.savepoints.items.len == 0);
-    assert(self.freeze_count == 0);
-    self.superseded.clearRetainingCapacity();
     self.snapshot.page_count = @max(self.snapshot.page_count, self.space.page_count);
-    self.set.reset(frames_keep_size);
+    for (list.items) |item| {
+        if (self.isOwn(item.frame) and self.freeze_count == 0) {
+            self.set.give(item.frame);
+        } else self.superseded.appendAssumeCapacity(item.frame);
+    }
 }
 
 /// Appends the dirty pages of one tree, parents before children, siblings side by side.
@@ -262,8 +319,8 @@ fn sealedOf(frame: u32) Sealed {
 
 /// Page numbers for all, ascending in the order of writing (the reverse of the list).
 fn assignNumbers(self: *DirtyPages, list: []Sealed) WriteError!void {
-    const numbers = try self.allocator.alloc(u32, list.len);
-    defer self.allocator.free(numbers);
+    try self.numbers.resize(self.allocator, list.len);
+    const numbers = self.numbers.items;
     for (numbers) |*pgno| pgno.* = try self.space.allocate(1);
     std.mem.sortUnstable(u32, numbers, {}, std.sort.asc(u32));
     for (list, 0..) |*item, index| {
@@ -274,8 +331,8 @@ fn assignNumbers(self: *DirtyPages, list: []Sealed) WriteError!void {
 fn writeSealed(self: *DirtyPages, list: []Sealed) WriteError!void {
     const page_size = self.file.page_size;
     const stage_count = @min(list.len, stage_page_count);
-    const stage = try self.allocator.alignedAlloc(u8, .@"64", stage_count * page_size);
-    defer self.allocator.free(stage);
+    try self.stage.resize(self.allocator, stage_count * page_size);
+    const stage = self.stage.items;
     var end_index = list.len;
     while (end_index > 0) {
         const begin_index = end_index - @min(end_index, stage_count);

@@ -1,135 +1,279 @@
-//! Page-sized pieces of private memory, numbered: where a write transaction keeps its dirty pages.
-//! A set outlives its transaction while a range still reads it (`retain`/`release`). It never
-//! touches a file. One thread at a time.
+//! Page-sized pieces of private memory, numbered: where changed pages live before they have a place
+//! in the file. The writer takes and gives frames; any thread may read one that a state it has
+//! pinned refers to. It never touches a file.
 //!
-//! Invariant: the bytes of a frame stay at one address from `take` to `give`.
+//! Invariants: the bytes of a frame stay at one address from `take` to `give`; a frame that left
+//! the tree is given only when no pinned state sees it: one made by commit b and gone with commit f
+//! is seen by exactly the states s with b <= s < f. One writer at a time.
 
 const std = @import("std");
 const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
+const page_format = @import("../format/page.zig");
 
 const FrameSet = @This();
 
 /// Epoch of a frame that is not in use.
-const free_epoch = std.math.maxInt(u32);
-/// Frames of one piece of memory.
-const chunk_frame_count = 32;
+const free_epoch = std.math.maxInt(u64);
+/// Frames of the first two pieces of memory; each later one is as large as all before it.
+const piece_frame_count = 32;
+const piece_count = 28;
 
-pub const Frame = struct {
-    bytes: [*]align(64) u8,
-    /// Savepoint or freeze count at which the frame was made: newer ones must not change it.
-    epoch: u32,
+const Frame = struct {
+    /// Count of savepoints and freezes at which it was made: newer ones must not change it.
+    epoch: u64,
+    /// The commit that made it.
+    txnid: u64,
 };
+
+/// A frame that left the tree: made by commit `birth`, not seen from commit `freed` on.
+const Retired = struct { index: u32, birth: u64, freed: u64 };
+
+/// Retired frames that the pinned state `by` sees.
+const Held = struct { by: u64, frames: std.ArrayList(Retired) };
 
 allocator: Allocator,
 page_size: u32,
+/// What refs to frames carry in place of a checksum: bytes of a file cannot know it, so they cannot
+/// name a frame.
+tag: u64,
+/// Memory of the frames; once a piece is there readers may use it.
+pieces: [piece_count]std.atomic.Value(?[*]align(64) u8) = @splat(.init(null)),
 frames: std.ArrayList(Frame) = .empty,
 free: std.ArrayList(u32) = .empty,
-chunks: std.ArrayList([]align(64) u8) = .empty,
-reference_count: u32 = 1,
+/// Retired and not looked at yet. There is always room for every frame.
+fresh: std.ArrayList(Retired) = .empty,
+held: std.ArrayList(Held) = .empty,
+retired_count: usize = 0,
 
-pub fn create(allocator: Allocator, page_size: u32) error{OutOfMemory}!*FrameSet {
+pub fn create(allocator: Allocator, page_size: u32, tag: u64) error{OutOfMemory}!*FrameSet {
     const self = try allocator.create(FrameSet);
-    self.* = .{ .allocator = allocator, .page_size = page_size };
+    self.* = .{ .allocator = allocator, .page_size = page_size, .tag = tag };
     return self;
 }
 
-pub fn retain(self: *FrameSet) *FrameSet {
-    self.reference_count += 1;
-    return self;
-}
-
-/// Frees the memory with the last reference.
-pub fn release(self: *FrameSet) void {
-    assert(self.reference_count > 0);
-    self.reference_count -= 1;
-    if (self.reference_count > 0) return;
-    for (self.chunks.items) |chunk| self.allocator.free(chunk);
-    self.chunks.deinit(self.allocator);
+pub fn destroy(self: *FrameSet) void {
+    self.freePieces(0);
     self.frames.deinit(self.allocator);
     self.free.deinit(self.allocator);
+    self.fresh.deinit(self.allocator);
+    for (self.held.items) |*group| group.frames.deinit(self.allocator);
+    self.held.deinit(self.allocator);
     self.allocator.destroy(self);
 }
 
-pub fn bytes(self: *const FrameSet, index: u32) []align(8) u8 {
-    return self.frames.items[index].bytes[0..self.page_size];
+/// The piece that holds frame `index`.
+fn pieceOf(index: u32) u32 {
+    return 32 - @clz(index / piece_frame_count);
 }
 
-pub fn epoch(self: *const FrameSet, index: u32) u32 {
+/// The first frame of piece `piece`.
+fn firstOf(piece: u32) u32 {
+    if (piece == 0) return 0;
+    return @as(u32, piece_frame_count) << @intCast(piece - 1);
+}
+
+fn sizeOf(self: *const FrameSet, piece: u32) usize {
+    return @as(usize, @max(firstOf(piece), piece_frame_count)) * self.page_size;
+}
+
+pub fn bytes(self: *const FrameSet, index: u32) []align(8) u8 {
+    const piece = pieceOf(index);
+    const memory = self.pieces[piece].load(.acquire).?;
+    const offset = @as(usize, index - firstOf(piece)) * self.page_size;
+    return @alignCast(memory[offset..][0..self.page_size]);
+}
+
+/// A ref to frame `index`, for parents.
+pub fn refOf(self: *const FrameSet, index: u32) page_format.Ref {
+    return .{ .pgno = index, .checksum = self.tag, .dirty = true };
+}
+
+/// The frame that `ref` names. Error `Corrupt`: it was not made by `refOf`.
+pub fn page(self: *const FrameSet, ref: page_format.Ref) error{Corrupt}![]align(8) const u8 {
+    if (ref.checksum != self.tag) return error.Corrupt;
+    return self.bytes(ref.pgno);
+}
+
+pub fn epoch(self: *const FrameSet, index: u32) u64 {
     return self.frames.items[index].epoch;
 }
 
+pub fn txnid(self: *const FrameSet, index: u32) u64 {
+    return self.frames.items[index].txnid;
+}
+
+pub fn isInUse(self: *const FrameSet, index: u32) bool {
+    return self.frames.items[index].epoch != free_epoch;
+}
+
 /// A frame with undefined contents.
-pub fn take(self: *FrameSet, at_epoch: u32) error{OutOfMemory}!u32 {
+pub fn take(self: *FrameSet, at_epoch: u64, by: u64) error{OutOfMemory}!u32 {
     if (self.free.items.len == 0) try self.grow();
     const index = self.free.pop().?;
-    self.frames.items[index].epoch = at_epoch;
+    self.frames.items[index] = .{ .epoch = at_epoch, .txnid = by };
     return index;
 }
 
 pub fn give(self: *FrameSet, index: u32) void {
-    assert(self.frames.items[index].epoch != free_epoch);
+    assert(self.isInUse(index));
     self.frames.items[index].epoch = free_epoch;
     // Room for every frame was reserved when it was made.
     self.free.appendAssumeCapacity(index);
 }
 
-/// Gives back every frame made at `at_epoch` or later.
-pub fn giveNewer(self: *FrameSet, at_epoch: u32) void {
-    for (self.frames.items, 0..) |frame, index| {
-        if (frame.epoch != free_epoch and frame.epoch >= at_epoch) self.give(@intCast(index));
+/// Frame `index` no longer counts as made by the running transaction.
+pub fn disown(self: *FrameSet, index: u32) void {
+    self.frames.items[index].epoch = 0;
+}
+
+/// The tree no longer holds frame `index`: it is given as soon as none of the states from `birth`
+/// up to but without `freed` is pinned.
+pub fn retire(self: *FrameSet, index: u32, birth: u64, freed: u64) void {
+    assert(self.isInUse(index));
+    self.fresh.appendAssumeCapacity(.{ .index = index, .birth = birth, .freed = freed });
+    self.retired_count += 1;
+}
+
+/// Gives what none of the states `pinned` sees any more.
+pub fn collect(self: *FrameSet, pinned: []const u64) error{OutOfMemory}!void {
+    var place: usize = 0;
+    while (place < self.held.items.len) {
+        if (std.mem.indexOfScalar(u64, pinned, self.held.items[place].by) != null) {
+            place += 1;
+            continue;
+        }
+        var group = self.held.swapRemove(place);
+        self.fresh.appendSliceAssumeCapacity(group.frames.items);
+        group.frames.deinit(self.allocator);
+    }
+    while (self.fresh.items.len > 0) {
+        const retired = self.fresh.items[self.fresh.items.len - 1];
+        if (seenBy(retired, pinned)) |by| try self.hold(by, retired) else {
+            self.give(retired.index);
+            self.retired_count -= 1;
+        }
+        self.fresh.items.len -= 1;
     }
 }
 
-/// Frames in use.
+fn seenBy(retired: Retired, pinned: []const u64) ?u64 {
+    for (pinned) |state| {
+        if (retired.birth <= state and state < retired.freed) return state;
+    }
+    return null;
+}
+
+fn hold(self: *FrameSet, by: u64, retired: Retired) error{OutOfMemory}!void {
+    for (self.held.items) |*group| {
+        if (group.by == by) return group.frames.append(self.allocator, retired);
+    }
+    try self.held.ensureUnusedCapacity(self.allocator, 1);
+    var group: Held = .{ .by = by, .frames = .empty };
+    try group.frames.append(self.allocator, retired);
+    self.held.appendAssumeCapacity(group);
+}
+
+/// Frames in use, those retired included.
 pub fn count(self: *const FrameSet) usize {
     return self.frames.items.len - self.free.items.len;
 }
 
-/// Every frame is free again. Memory beyond `keep_size` bytes is given back.
-pub fn reset(self: *FrameSet, keep_size: usize) void {
-    const chunk_size = @as(usize, chunk_frame_count) * self.page_size;
-    const keep = @min(self.chunks.items.len, keep_size / chunk_size);
-    while (self.chunks.items.len > keep) self.allocator.free(self.chunks.pop().?);
-    self.frames.shrinkRetainingCapacity(keep * chunk_frame_count);
+/// No frame is in use: gives memory beyond `keep_size` bytes back.
+pub fn trim(self: *FrameSet, keep_size: usize) void {
+    assert(self.count() == 0);
+    if (self.frames.items.len * self.page_size <= keep_size) return;
+    var piece: u32 = 0;
+    while (firstOf(piece + 1) * self.page_size <= keep_size) piece += 1;
+    self.freePieces(piece);
+    const kept: u32 = firstOf(piece);
+    self.frames.shrinkRetainingCapacity(kept);
     self.free.clearRetainingCapacity();
-    var index: u32 = @intCast(self.frames.items.len);
-    while (index > 0) {
-        index -= 1;
-        self.frames.items[index].epoch = free_epoch;
-        self.free.appendAssumeCapacity(index);
+    self.offer(0, kept);
+}
+
+fn freePieces(self: *FrameSet, from: u32) void {
+    for (self.pieces[from..], from..) |*slot, piece| {
+        const memory = slot.load(.monotonic) orelse break;
+        self.allocator.free(memory[0..self.sizeOf(@intCast(piece))]);
+        slot.store(null, .monotonic);
     }
 }
 
 fn grow(self: *FrameSet) error{OutOfMemory}!void {
     const first: u32 = @intCast(self.frames.items.len);
-    try self.frames.ensureUnusedCapacity(self.allocator, chunk_frame_count);
-    try self.free.ensureTotalCapacity(self.allocator, first + chunk_frame_count);
-    try self.chunks.ensureUnusedCapacity(self.allocator, 1);
-    const size = @as(usize, chunk_frame_count) * self.page_size;
-    const chunk = try self.allocator.alignedAlloc(u8, .@"64", size);
-    self.chunks.appendAssumeCapacity(chunk);
-    for (0..chunk_frame_count) |i| {
-        const start: [*]align(64) u8 = @alignCast(chunk.ptr + i * self.page_size);
-        self.frames.appendAssumeCapacity(.{ .bytes = start, .epoch = free_epoch });
-    }
-    var index: u32 = first + chunk_frame_count;
+    const piece = pieceOf(first);
+    if (piece >= piece_count) return error.OutOfMemory;
+    assert(firstOf(piece) == first);
+    const added: u32 = @intCast(self.sizeOf(piece) / self.page_size);
+    try self.frames.ensureTotalCapacity(self.allocator, first + added);
+    try self.free.ensureTotalCapacity(self.allocator, first + added);
+    try self.fresh.ensureTotalCapacity(self.allocator, first + added);
+    const memory = try self.allocator.alignedAlloc(u8, .@"64", self.sizeOf(piece));
+    self.pieces[piece].store(memory.ptr, .release);
+    self.frames.appendNTimesAssumeCapacity(.{ .epoch = free_epoch, .txnid = 0 }, added);
+    self.offer(first, added);
+}
+
+/// Frames from `first` on can be taken, the lowest first.
+fn offer(self: *FrameSet, first: u32, added: u32) void {
+    var index: u32 = first + added;
     while (index > first) {
         index -= 1;
         self.free.appendAssumeCapacity(index);
     }
 }
 
+const testing = std.testing;
+
 test "FrameSet keeps addresses and takes frames back" {
-    const set = try FrameSet.create(std.testing.allocator, 512);
-    defer set.release();
-    const a = try set.take(0);
+    const set = try FrameSet.create(testing.allocator, 512, 7);
+    defer set.destroy();
+    const a = try set.take(0, 1);
     const address = set.bytes(a).ptr;
-    for (0..100) |_| _ = try set.take(1);
-    try std.testing.expectEqual(address, set.bytes(a).ptr);
-    try std.testing.expectEqual(@as(usize, 101), set.count());
+    var taken: [1000]u32 = undefined;
+    for (&taken, 0..) |*index, number| {
+        index.* = try set.take(1, 1);
+        @memset(set.bytes(index.*), @truncate(number));
+    }
+    for (taken, 0..) |index, number| {
+        const expected: u8 = @truncate(number);
+        try testing.expect(std.mem.allEqual(u8, set.bytes(index), expected));
+    }
+    try testing.expectEqual(address, set.bytes(a).ptr);
+    try testing.expectEqual(@as(usize, 1001), set.count());
     set.give(a);
-    try std.testing.expectEqual(a, try set.take(2));
-    set.reset(0);
-    try std.testing.expectEqual(@as(usize, 0), set.count());
+    try testing.expectEqual(a, try set.take(2, 1));
+    set.give(a);
+    for (taken) |index| set.give(index);
+    set.trim(64 * 512);
+    try testing.expectEqual(@as(usize, 64), set.frames.items.len);
+    for (0..100) |_| _ = try set.take(3, 1);
+    try testing.expectEqual(@as(usize, 100), set.count());
+}
+
+test "FrameSet holds a retired frame exactly as long as a pinned state sees it" {
+    const set = try FrameSet.create(testing.allocator, 512, 7);
+    defer set.destroy();
+    const old = try set.take(0, 3);
+    const young = try set.take(0, 6);
+    set.retire(old, 3, 7);
+    set.retire(young, 6, 8);
+    try set.collect(&.{ 5, 9 });
+    try testing.expect(set.isInUse(old));
+    try testing.expect(!set.isInUse(young));
+    try set.collect(&.{5});
+    try testing.expect(set.isInUse(old));
+    try set.collect(&.{ 2, 7 });
+    try testing.expect(!set.isInUse(old));
+    try testing.expectEqual(@as(usize, 0), set.retired_count);
+}
+
+test "a ref that the set did not make names no frame" {
+    const set = try FrameSet.create(testing.allocator, 512, 7);
+    defer set.destroy();
+    const index = try set.take(0, 1);
+    _ = try set.page(set.refOf(index));
+    const forged: page_format.Ref = .{ .pgno = 1 << 30, .checksum = 8, .dirty = true };
+    try testing.expectError(error.Corrupt, set.page(forged));
 }

@@ -222,7 +222,7 @@ pub fn isForeignInUse(os: Os, path: [:0]const u8, device: u64, inode: u64) Error
     if (std.mem.readInt(u64, head[0..8], .little) != magic) return false;
     const same = std.mem.readInt(u64, head[8..16], .little) == device and
         std.mem.readInt(u64, head[16..24], .little) == inode;
-    return !same and try os.isLocked(fd, attached_byte);
+    return !same and try os.isLocked(fd, attached_byte, .exclusive);
 }
 
 /// Takes the next process number, its byte locked first.
@@ -246,7 +246,7 @@ pub fn deinit(self: *Lock) void {
 /// Does the process of that number still hold its byte?
 pub fn isAlive(self: *const Lock, process: u32) Error!bool {
     if (process == self.process) return true;
-    return self.os.isLocked(self.fd, process_byte_first + process);
+    return self.os.isLocked(self.fd, process_byte_first + process, .exclusive);
 }
 
 fn ownWord(self: *const Lock) u64 {

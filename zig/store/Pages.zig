@@ -1,5 +1,5 @@
-//! The one page source of tree code: a page is a frame of the write transaction or a page of the
-//! snapshot below it; there is no third place. Copied by value; it owns nothing.
+//! The one page source of tree code: a page is a frame, or a page of the snapshot; there is no
+//! third place. Copied by value; it owns nothing.
 
 const page_format = @import("../format/page.zig");
 const Snapshot = @import("Snapshot.zig");
@@ -8,11 +8,11 @@ const FrameSet = @import("FrameSet.zig");
 const Pages = @This();
 
 snapshot: *const Snapshot,
-/// Frames of the write transaction whose tree is read; null for a published state.
+/// Null: the state has no frames.
 frames: ?*const FrameSet = null,
 
 pub fn page(self: Pages, ref: page_format.Ref) error{Corrupt}![]align(8) const u8 {
-    if (ref.dirty) return self.frames.?.bytes(ref.pgno);
+    if (ref.dirty) return (self.frames orelse return error.Corrupt).page(ref);
     return self.snapshot.page(ref);
 }
 

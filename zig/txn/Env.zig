@@ -2,7 +2,8 @@
 //! the way to begin reading or writing. It knows no tables' contents. `attach.zig` makes and ends
 //! it, `Txn.zig` writes through it, `checkpoint.zig` drives its checkpoints.
 //!
-//! Invariants: `space`, `dirty`, `followed` and `buffer` belong to the holder of the writer lock;
+//! Invariants: `space`, `dirty`, `followed` and `buffer` belong to the holder of the writer lock
+//! (but frames of published states are read by all threads);
 //! `pins` to the holder of `mutex`. A state that is read is pinned first. A failed flush poisons.
 
 const std = @import("std");
@@ -22,6 +23,7 @@ const Lock = @import("../store/Lock.zig");
 const Readers = @import("../store/Readers.zig");
 const Log = @import("../store/Log.zig");
 const FreeSpace = @import("../store/FreeSpace.zig");
+const FrameSet = @import("../store/FrameSet.zig");
 const Snapshot = @import("../store/Snapshot.zig");
 const Pages = @import("../store/Pages.zig");
 const DirtyPages = @import("../store/DirtyPages.zig");
@@ -86,6 +88,8 @@ followed: ?Followed = null,
 /// The operations of the running transaction, behind room for a record's header.
 buffer: std.ArrayList(u8) = .empty,
 protected: std.ArrayList(u64) = .empty,
+/// What readers pin, as of the last `beginSpace`.
+pinned: std.ArrayList(u64) = .empty,
 /// True from `beginWrite` to `endWrite`: what a thread that died between them left.
 writing: bool = false,
 
@@ -100,11 +104,12 @@ pub const Slotless = enum {
 /// A state that can be read: pinned by whoever made it.
 pub const View = struct {
     snapshot: Snapshot,
+    frames: *const FrameSet,
     main: page_format.Tree,
     catalogue: page_format.Tree,
 
     pub fn pages(self: *const View) Pages {
-        return .{ .snapshot = &self.snapshot };
+        return .{ .snapshot = &self.snapshot, .frames = self.frames };
     }
 };
 
@@ -119,6 +124,7 @@ pub fn viewOf(self: *Env, state: Lock.State) Error!View {
             .page_count = state.page_count,
             .verify = self.settings.verify,
         },
+        .frames = self.dirty.set,
         .main = try state.main.tree(),
         .catalogue = try state.catalogue.tree(),
     };
@@ -139,8 +145,8 @@ pub fn publishedState(self: *const Env) Error!Lock.State {
 
 /// A reader that was alone no longer is; or those it followed have left, and others began anew.
 fn isOutdated(self: *const Env, kind: Slotless) Error!bool {
-    if (kind == .alone) return self.os.isLocked(self.file.fd, alive_byte);
-    if (try self.os.isLocked(self.lock.fd, Lock.attached_byte)) return false;
+    if (kind == .alone) return self.os.isLocked(self.file.fd, alive_byte, .exclusive);
+    if (try self.os.isLocked(self.lock.fd, Lock.attached_byte, .exclusive)) return false;
     const now = self.os.statPath(self.lock_path) catch |err| switch (err) {
         error.NotFound => return true,
         else => return err,
@@ -222,13 +228,13 @@ pub fn endWrite(self: *Env) void {
 /// Forgets the transaction that a dead thread of this process left; nothing of it is published.
 fn abandon(self: *Env) void {
     self.space.abort();
-    self.dirty.end();
+    self.dirty.end(.aborted);
     self.followed = null;
     self.writing = false;
 }
 
-/// The states, the newest published aside, whose pages must stay: the last completed checkpoint,
-/// the unfinished one, and what readers pin.
+/// The states, the newest published aside, whose pages must stay: what readers pin, which `pinned`
+/// holds by itself, the last completed checkpoint, and the unfinished one.
 pub fn protectedStates(self: *Env) Error![]const u64 {
     const shared = self.lock.shared;
     self.protected.clearRetainingCapacity();
@@ -239,14 +245,19 @@ pub fn protectedStates(self: *Env) Error![]const u64 {
     }
     try self.protected.append(self.allocator, shared.checkpoint_txnid.load(.seq_cst));
     try self.clearStaleReaders();
-    try Readers.pinned(&self.lock, self.allocator, &self.protected);
+    self.pinned.clearRetainingCapacity();
+    try Readers.pinned(&self.lock, self.allocator, &self.pinned);
+    try self.protected.appendSlice(self.allocator, self.pinned.items);
     return self.protected.items;
 }
 
 /// Free space for the commit `txnid`: what nobody needs any more becomes available, unless a reader
 /// without a slot is there. It may need any page that was ever freed, so the file grows instead.
 pub fn beginSpace(self: *Env, txnid: u64) Error!void {
-    self.space.no_reuse = try self.os.isLocked(self.file.fd, slotless_byte);
+    // Nobody else is there, or can come, in a store that this process has to itself.
+    if (!self.settings.exclusive) {
+        self.space.no_reuse = try self.os.isLocked(self.file.fd, slotless_byte, .exclusive);
+    }
     try self.space.begin(txnid, try self.protectedStates());
 }
 

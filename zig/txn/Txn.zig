@@ -7,6 +7,8 @@
 //! commit: seal the tables' pages -> their records into the catalogue -> seal the catalogue
 //!         -> pwrite them where nobody can be looking -> append the log record -> publish
 //! ```
+//! Where the process has the store to itself the pages stay in frames, and a commit is its record.
+//!
 //! Invariants: only what changed something becomes an operation; after an error other than of
 //! arguments the transaction can only be rolled back to a savepoint or aborted; a txnid that was
 //! not published is used again, one that was never is.
@@ -28,6 +30,7 @@ const delete = @import("../tree/delete.zig");
 const remove_range = @import("../tree/remove_range.zig");
 const catalogue_format = @import("tables.zig");
 const Env = @import("Env.zig");
+const seal = @import("seal.zig");
 const checkpoint = @import("checkpoint.zig");
 
 const Txn = @This();
@@ -105,16 +108,16 @@ pub fn beginAt(env: *Env, state: Lock.State, txnid: u64) Error!Txn {
         .catalogued = true,
         .changed = false,
     });
-    env.dirty.begin(view.snapshot, txnid);
+    try env.dirty.begin(view.snapshot, txnid, env.pinned.items);
     return self;
 }
 
-fn deinit(self: *Txn) void {
+fn deinit(self: *Txn, outcome: DirtyPages.Outcome) void {
     for (self.savepoints.items) |ended| self.env.allocator.free(ended.tables);
     self.savepoints.deinit(self.env.allocator);
     self.tables.deinit(self.env.allocator);
     self.names.deinit();
-    self.env.dirty.end();
+    self.env.dirty.end(outcome);
     self.env.endWrite();
     self.* = undefined;
 }
@@ -122,7 +125,7 @@ fn deinit(self: *Txn) void {
 /// Ends the transaction as if it had never been.
 pub fn abort(self: *Txn) void {
     self.env.space.abort();
-    self.deinit();
+    self.deinit(.aborted);
 }
 
 pub fn pages(self: *const Txn) Pages {
@@ -359,16 +362,24 @@ fn dropSavepoints(self: *Txn, level: u32) void {
 /// Writes the dirty pages to places of their own when they are many, to be read back if needed.
 pub fn spill(self: *Txn) Error!void {
     const dirty = &self.env.dirty;
-    if (dirty.set.count() < self.env.settings.frames_size_max / self.env.file.page_size) return;
+    if (dirty.liveCount() < self.frameCountMax()) return;
     if (self.savepoints.items.len > 0 or dirty.freeze_count > 0) return;
     try self.sealTables();
-    try dirty.seal(&.{&self.catalogue});
-    dirty.spilled();
+    // Sealed, the catalogue must not name frames.
+    if (self.env.settings.exclusive) try self.catalogueTables();
+    try seal.catalogue(self.env, &self.catalogue);
+}
+
+fn frameCountMax(self: *const Txn) usize {
+    return self.env.settings.frames_size_max / self.env.file.page_size;
 }
 
 fn sealTables(self: *Txn) Error!void {
     for (self.tables.items) |*table| {
-        if (table.changed) try self.env.dirty.seal(&.{&table.tree});
+        if (table.tree.depth == 0 or !table.tree.ref.dirty) continue;
+        try self.env.dirty.seal(&.{&table.tree});
+        // Its root is another one now, even if this transaction put nothing in it.
+        table.changed = true;
     }
 }
 
@@ -385,6 +396,7 @@ fn catalogueTables(self: *Txn) Error!void {
         } else if (table.catalogued) {
             _ = try delete.remove(&self.env.dirty, &self.catalogue, key);
         }
+        table.catalogued = table.exists;
     }
 }
 
@@ -410,20 +422,21 @@ pub fn commit(self: *Txn) Error!u64 {
         self.abort();
         return err;
     };
-    self.deinit();
+    self.deinit(.published);
     return txnid;
 }
 
 fn publish(self: *Txn) Error!void {
     const env = self.env;
     if (env.lock.isPoisoned()) return error.Poisoned;
-    var state = try self.sealAll();
+    var state = if (self.keepsFrames()) try self.keepAll() else try self.sealAll();
     if (self.bulk) return checkpoint.commitBulk(env, &state);
     try env.space.reserveCommit();
     const operations_size = env.buffer.items.len - record.header_size;
     try env.writeSpace();
     // A cut of very many pages is a long list.
     if (env.buffer.items.len > 2 * env.settings.operations_size_max) {
+        if (!seal.isSealed(state)) state = try self.sealAll();
         return checkpoint.commitBulk(env, &state);
     }
     try env.appendRecord(&state, .commit, operations_size);
@@ -432,11 +445,28 @@ fn publish(self: *Txn) Error!void {
     env.setFollowed(state);
 }
 
+/// True if this commit need not write its pages: nobody but this process can read the store, a
+/// killed one is recovered from the log, and there is memory left for frames.
+fn keepsFrames(self: *const Txn) bool {
+    if (!self.env.settings.exclusive or self.bulk) return false;
+    return self.env.dirty.liveCount() <= self.frameCountMax();
+}
+
+/// The transaction's pages stay where they are, in frames; the state that they make.
+fn keepAll(self: *Txn) Error!Lock.State {
+    try self.catalogueTables();
+    return self.stateNow();
+}
+
 /// Every page of the transaction in its place in the file; the state that they make.
 pub fn sealAll(self: *Txn) Error!Lock.State {
     try self.sealTables();
     try self.catalogueTables();
-    try self.env.dirty.seal(&.{&self.catalogue});
+    try seal.catalogue(self.env, &self.catalogue);
+    return self.stateNow();
+}
+
+fn stateNow(self: *const Txn) Lock.State {
     var state = self.base;
     state.txnid = self.txnid;
     state.main = .of(self.tables.items[0].tree);
@@ -450,7 +480,7 @@ pub fn sealAll(self: *Txn) Error!Lock.State {
 /// Ends a replay whose pages have been sealed and accounted for.
 pub fn endReplay(self: *Txn) void {
     assert(self.replay);
-    self.deinit();
+    self.deinit(.published);
 }
 
 /// Applies an operation of a log record. Nothing in it is trusted.

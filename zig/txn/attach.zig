@@ -100,6 +100,11 @@ pub fn openReadOnly(allocator: Allocator, os: Os, path: [:0]const u8, options: O
     const end = os.now() +| options.settings.lock_timeout_ns;
     try waitLock(os, fd, attach_byte, .shared, path, end);
     if (!try os.lock(fd, slotless_byte, .shared)) return error.Busy;
+    // Its newest pages are in the memory of the process that has it.
+    if (try os.isLocked(fd, alive_byte, .shared)) {
+        explain.set("{s} is open with exclusive: true elsewhere", .{path});
+        return error.Busy;
+    }
     const meta = try recover.readMeta(os, fd, path);
     try checkOptions(meta, options, path);
     var buffer: PathBuffer = undefined;
@@ -110,7 +115,7 @@ pub fn openReadOnly(allocator: Allocator, os: Os, path: [:0]const u8, options: O
     };
     const env = try init(allocator, os, fd, path, meta, try Log.init(os, log_fd), options);
     errdefer deinitKeepFile(env);
-    const is_attached = try os.isLocked(fd, alive_byte);
+    const is_attached = try os.isLocked(fd, alive_byte, .exclusive);
     env.slotless = if (is_attached) .following else .alone;
     env.lock = if (is_attached)
         try Lock.follow(os, companion(path, "-lock", &buffer), try identityOf(os, fd, meta))
@@ -193,6 +198,10 @@ fn attach(
     options: Options,
 ) Error!*Env {
     const is_first = try os.lock(fd, alive_byte, .exclusive);
+    if (options.exclusive and is_first and try os.isLocked(fd, slotless_byte, .exclusive)) {
+        explain.set("{s} is being read by a process without write access to it", .{path});
+        return error.Busy;
+    }
     if (!is_first and (options.exclusive or !try os.lock(fd, alive_byte, .shared))) {
         explain.set("{s} is open {s}", .{
             path, if (options.exclusive) "elsewhere" else "with exclusive: true elsewhere",
@@ -300,14 +309,16 @@ fn init(
     errdefer allocator.free(own_path);
     const lock_path = try std.fmt.allocPrintSentinel(allocator, "{s}-lock", .{path}, 0);
     errdefer allocator.free(lock_path);
-    const set = try FrameSet.create(allocator, meta.page_size);
-    errdefer set.release();
+    var settings = options.settings;
+    settings.exclusive = options.exclusive;
+    const set = try FrameSet.create(allocator, meta.page_size, frameTag(os));
+    errdefer set.destroy();
     env.* = .{
         .allocator = allocator,
         .os = os,
         .path = own_path,
         .lock_path = lock_path,
-        .settings = options.settings,
+        .settings = settings,
         .store_id = meta.store_id,
         .main_attributes = attributesOf(meta),
         .file = try .init(os, fd, .{
@@ -323,7 +334,15 @@ fn init(
     };
     env.dirty.file = &env.file;
     env.dirty.space = &env.space;
+    env.dirty.keeps_frames = options.exclusive;
     return env;
+}
+
+/// What tells a frame of this environment from anything that a file may hold.
+fn frameTag(os: Os) u64 {
+    var tag: u64 = undefined;
+    os.random(std.mem.asBytes(&tag));
+    return tag;
 }
 
 /// Frees everything but `lock` and the data file's descriptor, which the caller closes.
@@ -333,6 +352,7 @@ fn deinitKeepFile(env: *Env) void {
     env.space.deinit();
     env.buffer.deinit(allocator);
     env.protected.deinit(allocator);
+    env.pinned.deinit(allocator);
     env.pins.deinit(allocator);
     env.log.deinit();
     env.file.deinitKeepFile();
@@ -381,7 +401,7 @@ fn leave(env: *Env) Error!void {
     try checkpoint.replaceMeta(env, meta);
     try env.log.shrink();
     // Without this lock somebody may be reading behind the last page we know.
-    if (try env.os.isLocked(fd, slotless_byte)) return;
+    if (try env.os.isLocked(fd, slotless_byte, .exclusive)) return;
     try env.file.shrink(meta.page_count);
 }
 

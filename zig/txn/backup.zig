@@ -22,6 +22,7 @@ const Lock = @import("../store/Lock.zig");
 const Readers = @import("../store/Readers.zig");
 const Builder = @import("../tree/Builder.zig");
 const Env = @import("Env.zig");
+const checkpoint = @import("checkpoint.zig");
 const Audit = @import("Audit.zig");
 const StateWalk = @import("StateWalk.zig");
 const Compaction = @import("Compaction.zig");
@@ -71,7 +72,7 @@ pub const Backup = struct {
         self.slot = if (env.slotless == null) try Readers.take(&env.lock) else null;
         errdefer if (self.slot) |index| Readers.give(&env.lock, index);
         self.state = if (self.slot) |index|
-            Readers.pin(&env.lock, index).state
+            try checkpoint.pinSealed(env, index, env.settings.lock_timeout_ns)
         else
             try env.publishedState();
         _ = try env.viewOf(self.state);

@@ -15,6 +15,8 @@ const meta_format = @import("../format/meta.zig");
 const Lock = @import("../store/Lock.zig");
 const Readers = @import("../store/Readers.zig");
 const Env = @import("Env.zig");
+const seal = @import("seal.zig");
+const checkpoint = @import("checkpoint.zig");
 const Audit = @import("Audit.zig");
 const StateWalk = @import("StateWalk.zig");
 
@@ -61,7 +63,7 @@ pub const Check = struct {
         const has_lock = try tryWriterLock(env, options.exact_timeout_ns);
         defer if (has_lock) env.endWrite();
         const state = if (slot) |index|
-            Readers.pin(&env.lock, index).state
+            try pinSealed(env, index, has_lock)
         else
             try env.publishedState();
         // Proves that the file is as long as the state says, too.
@@ -215,18 +217,29 @@ pub const Check = struct {
 
 /// Takes the writer lock if it is there within `timeout_ns` and nothing a dead writer left has to
 /// be settled first.
+/// Pins the newest state, all of it in the file, in `slot`.
+fn pinSealed(env: *Env, slot: u32, has_lock: bool) Error!Lock.State {
+    if (!has_lock) return checkpoint.pinSealed(env, slot, env.settings.lock_timeout_ns);
+    var state = env.lock.published();
+    if (!seal.isSealed(state)) {
+        try env.follow(state);
+        try seal.commit(env, &state);
+    }
+    return Readers.pin(&env.lock, slot).state;
+}
+
 fn tryWriterLock(env: *Env, timeout_ns: ?u64) Error!bool {
     if (env.slotless != null) return false;
     env.lockWrite(timeout_ns orelse return false) catch |err| switch (err) {
         error.Busy, error.ReadOnly, error.Poisoned => return false,
         else => return err,
     };
-    const checkpoint = &env.lock.shared.checkpoint;
-    const phase: Lock.Phase = @enumFromInt(checkpoint.phase.load(.seq_cst));
+    const running = &env.lock.shared.checkpoint;
+    const phase: Lock.Phase = @enumFromInt(running.phase.load(.seq_cst));
     const is_settled = switch (phase) {
         .idle => true,
         .switching => false,
-        else => checkpoint.bulk == 0,
+        else => running.bulk == 0,
     };
     if (is_settled) return true;
     env.endWrite();
@@ -235,10 +248,10 @@ fn tryWriterLock(env: *Env, timeout_ns: ?u64) Error!bool {
 
 /// The meta whose freelist holds pages of its own now: that of the running checkpoint, if one is.
 fn currentMeta(env: *const Env) ?meta_format.Meta {
-    const checkpoint = &env.lock.shared.checkpoint;
-    const phase = checkpoint.phase.load(.seq_cst);
+    const running = &env.lock.shared.checkpoint;
+    const phase = running.phase.load(.seq_cst);
     if (phase == @intFromEnum(Lock.Phase.idle)) return env.completedMeta();
-    return meta_format.decode(&checkpoint.meta, checkpoint.slot & 1) catch null;
+    return meta_format.decode(&running.meta, running.slot & 1) catch null;
 }
 
 /// Both metas and the headers of the log. What a running checkpoint is about to write, or may be

@@ -24,7 +24,9 @@ const record = @import("../format/record.zig");
 const os_types = @import("../os/types.zig");
 const Lock = @import("../store/Lock.zig");
 const Log = @import("../store/Log.zig");
+const Readers = @import("../store/Readers.zig");
 const Env = @import("Env.zig");
+const seal = @import("seal.zig");
 
 const Error = Env.Error;
 const Phase = Lock.Phase;
@@ -61,6 +63,17 @@ pub fn beginWrite(env: *Env, timeout_ns: u64) Error!Lock.State {
     try env.follow(state);
     if (env.lock.shared.closed.load(.acquire) != 0) try markOpen(env);
     return state;
+}
+
+/// Pins the newest state in `slot`, every page of it being in the file, for who reads it there.
+/// Where that is not so yet, the writer lock is waited for at most `timeout_ns`: `Busy`.
+pub fn pinSealed(env: *Env, slot: u32, timeout_ns: u64) Error!Lock.State {
+    const newest = Readers.pin(&env.lock, slot).state;
+    if (seal.isSealed(newest)) return newest;
+    var state = try beginWrite(env, timeout_ns);
+    defer env.endWrite();
+    try seal.commit(env, &state);
+    return Readers.pin(&env.lock, slot).state;
 }
 
 /// A store that was closed cleanly says so in its newest meta. Before the first record after that,
@@ -272,6 +285,7 @@ fn tryBegin(env: *Env) Error!bool {
     };
     defer env.endWrite();
     if (state.txnid == env.lock.shared.checkpoint_txnid.load(.seq_cst)) return true;
+    try seal.commit(env, &state);
     errdefer env.followed = null;
     try env.beginSpace(state.txnid);
     errdefer env.space.abort();
@@ -337,6 +351,7 @@ fn prepare(env: *Env, state: Lock.State, root: meta_format.Freelist, bulk: bool)
 
 /// What a meta takes over from a state.
 pub fn fillMeta(meta: *meta_format.Meta, state: Lock.State) void {
+    assert(seal.isSealed(state));
     meta.txnid = state.txnid;
     meta.page_count = state.page_count;
     meta.table_id_next = state.table_id_next;
