@@ -4,3 +4,6 @@
 const generate = @import("abi/generate.zig");
 
 pub const main = generate.main;
+
+/// For programs that call the shared library: the types of its functions.
+pub const c_abi = @import("abi/c_abi.zig");

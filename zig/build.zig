@@ -37,6 +37,7 @@ pub fn build(b: *std.Build) void {
     addTestSteps(b, target, optimize orelse .Debug, os);
     addBindingsStep(b);
     addTidyStep(b);
+    addBenchStep(b, target);
 }
 
 /// The default prefix lies beside this file; the repository's products lie one folder up.
@@ -161,6 +162,32 @@ fn addTidyStep(b: *std.Build) void {
     run.setCwd(b.path(".."));
     run.has_side_effects = true;
     b.step("tidy", "Check the style of the sources").dependOn(&run.step);
+}
+
+/// The benchmark in `bench/native`. It loads the shared library as users do, and takes from the
+/// sources nothing but the types of its functions. `zig build bench-native -- --help` tells more.
+fn addBenchStep(b: *std.Build, target: std.Build.ResolvedTarget) void {
+    const module = b.createModule(.{
+        .root_source_file = b.path("../bench/native/main.zig"),
+        .target = target,
+        .optimize = .ReleaseFast,
+        .link_libc = true,
+    });
+    module.addImport("boundary", createModule(b, "abi.zig", target, .ReleaseFast, .native, false));
+    const program = b.addExecutable(.{ .name = "bench-native", .root_module = module });
+    const install = b.addInstallArtifact(program, .{});
+    const library = addLibrary(b, target, .ReleaseFast);
+    const install_library = b.addInstallFileWithDir(library, .lib, libraryName(target));
+    const run = b.addRunArtifact(program);
+    run.setCwd(b.path(".."));
+    if (b.args) |arguments| run.addArgs(arguments);
+    run.step.dependOn(&install.step);
+    run.step.dependOn(&install_library.step);
+    b.step("bench-native", "Measure the library beside liblmdb; arguments behind --")
+        .dependOn(&run.step);
+    const build_step = b.step("bench-native-build", "Build that into zig-out/bin, running nothing");
+    build_step.dependOn(&install.step);
+    build_step.dependOn(&install_library.step);
 }
 
 fn addTool(b: *std.Build, name: []const u8, root: []const u8) *std.Build.Step.Run {

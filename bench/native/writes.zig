@@ -1,0 +1,120 @@
+//! The rows that write, none waiting for a flush: loads of an empty store, and puts of keys that
+//! are there already in a store that stays.
+
+const std = @import("std");
+const Bench = @import("Bench.zig");
+const clock = @import("clock.zig");
+const data = @import("data.zig");
+
+/// Loads an empty store in each turn.
+const Load = struct {
+    bench: *Bench,
+    contenders: []const Bench.Contender,
+    keys: []const data.Key,
+    batch: u32,
+    is_ordered: bool,
+
+    pub fn turn(self: *Load, index: usize, _: usize) !f64 {
+        const store = try self.bench.create(self.contenders[index]);
+        const begin = clock.now();
+        try store.put(.{
+            .keys = self.keys,
+            .values = self.bench.values,
+            .batch = self.batch,
+            .append = self.is_ordered,
+        });
+        const figure = clock.perOperation(begin, self.keys.len);
+        try self.bench.settle(store);
+        try self.bench.remove(store);
+        return figure;
+    }
+};
+
+pub fn load(bench: *Bench, id: []const u8, title: []const u8, is_ordered: bool) !void {
+    const entries = bench.sizes.entries;
+    const keys = if (is_ordered)
+        try data.orderedKeys(bench.allocator, entries)
+    else
+        try data.shuffledKeys(bench.allocator, entries);
+    defer bench.allocator.free(keys);
+    var work: Load = .{
+        .bench = bench,
+        .contenders = bench.contenders,
+        .keys = keys,
+        .batch = 1000,
+        .is_ordered = is_ordered,
+    };
+    try bench.measure(id, title, .ns, try bench.namesOf(bench.contenders), &work);
+}
+
+/// Overwrites random entries.
+const Overwrite = struct {
+    bench: *Bench,
+    stores: []const *Bench.Store,
+    entries: u32,
+    keys: []data.Key,
+    batch: u32,
+    is_ordered: bool,
+    round: usize = std.math.maxInt(usize),
+
+    pub fn turn(self: *Overwrite, index: usize, round: usize) !f64 {
+        if (self.round != round) self.choose(round);
+        const begin = clock.now();
+        try self.stores[index].put(.{
+            .keys = self.keys,
+            .values = self.bench.values,
+            .first = round,
+            .batch = self.batch,
+        });
+        return clock.perOperation(begin, self.keys.len / self.batch);
+    }
+
+    fn choose(self: *Overwrite, round: usize) void {
+        self.round = round;
+        var random: std.Random.Xoshiro256 = .init(self.bench.roundSeed(round));
+        if (!self.is_ordered) {
+            return data.randomKeys(self.keys, self.entries, random.random());
+        }
+        const first = random.random().uintLessThan(u32, self.entries);
+        for (self.keys, 0..) |*key, index| {
+            key.* = data.keyAt(self.entries, @intCast((first + index) % self.entries));
+        }
+    }
+};
+
+pub const Options = struct {
+    id: []const u8,
+    title: []const u8,
+    entries: u32,
+    /// Puts of a transaction.
+    batch: u32,
+    /// Puts of a turn.
+    count: u32,
+    /// Each transaction's keys follow one another.
+    is_ordered: bool = false,
+};
+
+/// A row whose figure is the time of one transaction.
+pub fn overwrites(bench: *Bench, options: Options) !void {
+    const stores = try bench.allocator.alloc(*Bench.Store, bench.contenders.len);
+    for (stores, bench.contenders) |*store, contender| {
+        store.* = try bench.filled(contender, options.entries);
+    }
+    const txn_count = @max(1, bench.sizes.part(options.count) / options.batch);
+    var work: Overwrite = .{
+        .bench = bench,
+        .stores = stores,
+        .entries = options.entries,
+        .keys = try bench.allocator.alloc(data.Key, txn_count * options.batch),
+        .batch = options.batch,
+        .is_ordered = options.is_ordered,
+    };
+    try bench.measure(
+        options.id,
+        options.title,
+        .ns,
+        try bench.namesOf(bench.contenders),
+        &work,
+    );
+    for (stores) |store| try bench.settle(store);
+}
