@@ -6,6 +6,7 @@ const std = @import("std");
 const clock = @import("clock.zig");
 const data = @import("data.zig");
 const lmdb = @import("lmdb.zig");
+const sorted = @import("sorted.zig");
 const zeolite = @import("zeolite.zig");
 
 const Bench = @This();
@@ -13,6 +14,7 @@ const Bench = @This();
 pub const Kind = union(enum) {
     zeolite: struct { library: *const zeolite.Library, options: zeolite.Options = .{} },
     lmdb: struct { library: *const lmdb.Library, options: lmdb.Options = .{} },
+    sorted,
 };
 
 /// An engine with its options.
@@ -21,6 +23,28 @@ pub const Contender = struct {
     kind: Kind,
     /// Differs from another one in how it writes only.
     is_writer: bool = false,
+
+    /// The same with commits that are with the kernel when they return.
+    fn unflushed(self: Contender) Contender {
+        var result = self;
+        switch (result.kind) {
+            .sorted => {},
+            .zeolite => |*it| it.options.is_durable = false,
+            .lmdb => |*it| it.options.is_durable = false,
+        }
+        return result;
+    }
+
+    /// The same with commits that wait for their flush; null if it has no commits.
+    pub fn durable(self: Contender) ?Contender {
+        var result = self;
+        switch (result.kind) {
+            .sorted => return null,
+            .zeolite => |*it| it.options.is_durable = true,
+            .lmdb => |*it| it.options.is_durable = true,
+        }
+        return result;
+    }
 };
 
 pub const Sizes = struct {
@@ -43,10 +67,11 @@ pub const Unit = enum { ns, bytes_per_s, bytes, ratio };
 
 pub const Row = struct { id: []const u8, title: []const u8, unit: Unit, columns: []Column };
 
-/// A store of either engine.
+/// A store of any engine.
 pub const Store = union(enum) {
     zeolite: zeolite.Store,
     lmdb: lmdb.Store,
+    sorted: sorted.Store,
 
     pub fn close(self: *Store) !void {
         switch (self.*) {
@@ -67,7 +92,10 @@ pub const Store = union(enum) {
     }
 };
 
-const Kept = struct { contender: []const u8, entries: u32, store: *Store };
+/// Rounds of what takes seconds.
+const slow_rounds_max = 5;
+
+const Kept = struct { kind: Kind, entries: u32, store: *Store };
 
 allocator: std.mem.Allocator,
 io: std.Io,
@@ -123,6 +151,7 @@ pub fn open(
             };
         },
         .lmdb => |it| .{ .lmdb = try .open(it.library, path, it.options) },
+        .sorted => .{ .sorted = .{ .allocator = self.allocator, .path = path } },
     };
     return store;
 }
@@ -131,6 +160,11 @@ pub fn open(
 pub fn remove(self: *Bench, store: *Store) !void {
     const path = store.path();
     try store.close();
+    try self.deleteFiles(path);
+    self.allocator.destroy(store);
+}
+
+pub fn deleteFiles(self: *Bench, path: []const u8) !void {
     for ([_][]const u8{ "", "-wal", "-lock" }) |suffix| {
         const file = try std.mem.concat(self.allocator, u8, &.{ path, suffix });
         defer self.allocator.free(file);
@@ -139,20 +173,24 @@ pub fn remove(self: *Bench, store: *Store) !void {
             else => return err,
         };
     }
-    self.allocator.destroy(store);
 }
 
 /// A contender's store with so many entries, put in random order in transactions of 1,000; made
 /// when it is first asked for, and kept.
 pub fn filled(self: *Bench, contender: Contender, entries: u32) !*Store {
     for (self.kept.items) |it| {
-        if (it.entries != entries) continue;
-        if (std.mem.eql(u8, it.contender, contender.name)) return it.store;
+        if (it.entries == entries and std.meta.eql(it.kind, contender.kind)) return it.store;
     }
-    const store = try self.create(contender);
+    var store = try self.create(contender.unflushed());
     try self.fill(store, entries);
+    if (!std.meta.eql(contender.kind, contender.unflushed().kind)) {
+        const path = try self.allocator.dupeZ(u8, store.path());
+        try store.close();
+        self.allocator.destroy(store);
+        store = try self.open(contender, path, 0);
+    }
     try self.kept.append(self.allocator, .{
-        .contender = contender.name,
+        .kind = contender.kind,
         .entries = entries,
         .store = store,
     });
@@ -199,7 +237,31 @@ pub fn measure(
     names: []const []const u8,
     work: anytype,
 ) !void {
-    const rounds = self.sizes.rounds;
+    return self.measureRounds(self.sizes.rounds, id, title, unit, names, work);
+}
+
+/// The same for what takes seconds: fewer rounds.
+pub fn measureSlow(
+    self: *Bench,
+    id: []const u8,
+    title: []const u8,
+    unit: Unit,
+    names: []const []const u8,
+    work: anytype,
+) !void {
+    const rounds = @min(self.sizes.rounds, slow_rounds_max);
+    return self.measureRounds(rounds, id, title, unit, names, work);
+}
+
+fn measureRounds(
+    self: *Bench,
+    rounds: u32,
+    id: []const u8,
+    title: []const u8,
+    unit: Unit,
+    names: []const []const u8,
+    work: anytype,
+) !void {
     const columns = try self.allocator.alloc(Column, names.len);
     for (columns, names) |*column, name| {
         column.* = .{ .name = name, .figures = try self.allocator.alloc(f64, rounds) };
@@ -212,6 +274,27 @@ pub fn measure(
             const figure: f64 = try work.turn(index, round);
             if (round > 0) columns[index].figures[round - 1] = figure;
         }
+    }
+    try self.rows.append(self.allocator, .{
+        .id = id,
+        .title = title,
+        .unit = unit,
+        .columns = columns,
+    });
+}
+
+/// Adds a row that was measured once.
+pub fn add(
+    self: *Bench,
+    id: []const u8,
+    title: []const u8,
+    unit: Unit,
+    names: []const []const u8,
+    figures: []const f64,
+) !void {
+    const columns = try self.allocator.alloc(Column, names.len);
+    for (columns, names, figures) |*column, name, figure| {
+        column.* = .{ .name = name, .figures = try self.allocator.dupe(f64, &.{figure}) };
     }
     try self.rows.append(self.allocator, .{
         .id = id,

@@ -89,7 +89,11 @@ pub const Library = struct {
     }
 };
 
-pub const Options = struct { writemap: bool = false };
+pub const Options = struct {
+    writemap: bool = false,
+    /// Each commit waits for its flush.
+    is_durable: bool = false,
+};
 
 /// One thread's read transaction, reset between turns.
 pub const Reader = struct {
@@ -222,8 +226,9 @@ pub const Store = struct {
         var env: *Env = undefined;
         try library.check(calls.env_create(&env));
         try library.check(calls.env_set_mapsize(env, map_size));
-        const flags: c_uint = nosubdir | nosync |
-            if (options.writemap) @as(c_uint, writemap) else 0;
+        var flags: c_uint = nosubdir;
+        if (!options.is_durable) flags |= nosync;
+        if (options.writemap) flags |= writemap;
         try library.check(calls.env_open(env, path.ptr, flags, 0o600));
         var txn: *Txn = undefined;
         var dbi: c_uint = undefined;

@@ -3,17 +3,15 @@
 
 const std = @import("std");
 const Bench = @import("Bench.zig");
-const data = @import("data.zig");
 const lmdb = @import("lmdb.zig");
-const reads = @import("reads.zig");
 const report = @import("report.zig");
+const rows = @import("rows.zig");
 const targets = @import("targets.zig");
-const writes = @import("writes.zig");
 const zeolite = @import("zeolite.zig");
 
 const usage =
     \\usage: bench-native [options]
-    \\  --only A,B     the rows whose name begins with A or with B
+    \\  --only A,B*    the row named A, and all whose name begins with B
     \\  --list         names the rows
     \\  --quick        a tenth of everything: shows that it works
     \\  --rounds N     how often everything is done (9)
@@ -24,6 +22,8 @@ const usage =
     \\  --base FILE    another build of it, measured beside
     \\
 ;
+
+extern "c" fn getloadavg(loads: [*]f64, count: c_int) c_int;
 
 const Arguments = struct {
     only: []const u8 = "",
@@ -36,191 +36,6 @@ const Arguments = struct {
     lib: []const u8 = "zig-out/lib/libzeolite.so",
     base: ?[]const u8 = null,
 };
-
-/// A row by the name that `--only` knows it by.
-const Entry = struct { id: []const u8, run: *const fn (*Bench, []const u8) anyerror!void };
-
-const entries = [_]Entry{
-    .{ .id = "get-hot", .run = getHot },
-    .{ .id = "view-hot", .run = viewHot },
-    .{ .id = "get-random", .run = getRandom },
-    .{ .id = "view-random", .run = viewRandom },
-    .{ .id = "get-ordered", .run = getOrdered },
-    .{ .id = "get-missing", .run = getMissing },
-    .{ .id = "getmany", .run = getMany },
-    .{ .id = "getmany-small", .run = getManySmall },
-    .{ .id = "readers", .run = twoReaders },
-    .{ .id = "scan", .run = scan },
-    .{ .id = "put", .run = put },
-    .{ .id = "put-small", .run = putSmall },
-    .{ .id = "txn-100", .run = txn100 },
-    .{ .id = "txn-100-ordered", .run = txn100Ordered },
-    .{ .id = "batch", .run = batch },
-    .{ .id = "load-ordered", .run = loadOrdered },
-    .{ .id = "load-random", .run = loadRandom },
-};
-
-fn getHot(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "get, copied, 10,000 entries",
-        .call = .get,
-        .entries = 10_000,
-        .count = 500_000,
-    });
-}
-
-fn viewHot(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "get, not copied, 10,000 entries",
-        .call = .view,
-        .entries = 10_000,
-        .count = 500_000,
-    });
-}
-
-fn getRandom(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "get, copied, random",
-        .call = .get,
-        .entries = bench.sizes.entries,
-        .count = 200_000,
-    });
-}
-
-fn viewRandom(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "get, not copied, random",
-        .call = .view,
-        .entries = bench.sizes.entries,
-        .count = 200_000,
-    });
-}
-
-fn getOrdered(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "get, copied, in order",
-        .call = .get,
-        .entries = bench.sizes.entries,
-        .count = 500_000,
-        .is_ordered = true,
-    });
-}
-
-fn getMissing(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "get of a key that is not there, random",
-        .call = .getMissing,
-        .entries = bench.sizes.entries,
-        .count = 200_000,
-    });
-}
-
-fn getMany(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "1,000 random keys in one call; lmdb: a loop in one transaction",
-        .call = .getMany,
-        .entries = bench.sizes.entries,
-        .count = 200_000,
-    });
-}
-
-fn getManySmall(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "1,000 random keys in one call, 1,000 entries",
-        .call = .getMany,
-        .entries = 1000,
-        .count = 1_000_000,
-        .threads = &.{ 1, 2 },
-    });
-}
-
-fn twoReaders(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "get, copied, random, by one thread and by two",
-        .call = .get,
-        .entries = bench.sizes.entries,
-        .count = 200_000,
-        .threads = &.{ 1, 2 },
-    });
-}
-
-fn scan(bench: *Bench, id: []const u8) !void {
-    try reads.lookups(bench, .{
-        .id = id,
-        .title = "all rows; zeolite copies them, lmdb does not",
-        .call = .scan,
-        .entries = bench.sizes.entries,
-        .count = 1,
-    });
-}
-
-fn put(bench: *Bench, id: []const u8) !void {
-    try writes.overwrites(bench, .{
-        .id = id,
-        .title = "one random put a transaction, no flush",
-        .entries = bench.sizes.entries,
-        .batch = 1,
-        .count = 20_000,
-    });
-}
-
-fn putSmall(bench: *Bench, id: []const u8) !void {
-    try writes.overwrites(bench, .{
-        .id = id,
-        .title = "one random put a transaction, no flush, 10,000 entries",
-        .entries = 10_000,
-        .batch = 1,
-        .count = 20_000,
-    });
-}
-
-fn txn100(bench: *Bench, id: []const u8) !void {
-    try writes.overwrites(bench, .{
-        .id = id,
-        .title = "100 random puts a transaction, no flush; the time of a transaction",
-        .entries = bench.sizes.entries,
-        .batch = 100,
-        .count = 50_000,
-    });
-}
-
-fn txn100Ordered(bench: *Bench, id: []const u8) !void {
-    try writes.overwrites(bench, .{
-        .id = id,
-        .title = "100 puts in order a transaction, no flush; the time of a transaction",
-        .entries = bench.sizes.entries,
-        .batch = 100,
-        .count = 100_000,
-        .is_ordered = true,
-    });
-}
-
-fn batch(bench: *Bench, id: []const u8) !void {
-    try writes.overwrites(bench, .{
-        .id = id,
-        .title = "1,000 random puts a transaction, no flush; the time of a transaction",
-        .entries = bench.sizes.entries,
-        .batch = 1000,
-        .count = 100_000,
-    });
-}
-
-fn loadOrdered(bench: *Bench, id: []const u8) !void {
-    try writes.load(bench, id, "an empty store, keys in order, 1,000 a transaction", true);
-}
-
-fn loadRandom(bench: *Bench, id: []const u8) !void {
-    try writes.load(bench, id, "an empty store, keys in no order, 1,000 a transaction", false);
-}
 
 /// What the command line says, or null if it says nothing sensible.
 fn parse(arguments: []const [:0]const u8) ?Arguments {
@@ -257,7 +72,9 @@ fn isWanted(only: []const u8, id: []const u8) bool {
     if (only.len == 0) return true;
     var names = std.mem.splitScalar(u8, only, ',');
     while (names.next()) |name| {
-        if (name.len > 0 and std.mem.startsWith(u8, id, name)) return true;
+        if (std.mem.eql(u8, id, name)) return true;
+        if (!std.mem.endsWith(u8, name, "*")) continue;
+        if (std.mem.startsWith(u8, id, name[0 .. name.len - 1])) return true;
     }
     return false;
 }
@@ -321,7 +138,7 @@ pub fn main(init: std.process.Init) !void {
         std.process.exit(2);
     };
     if (arguments.list) {
-        for (entries) |entry| try out.print("{s}\n", .{entry.id});
+        for (&rows.all) |row| try out.print("{s: <18}{s}\n", .{ row.id, row.title });
         return out.flush();
     }
     run(init, arguments, out) catch |err| switch (err) {
@@ -349,14 +166,19 @@ fn run(init: std.process.Init, arguments: Arguments, out: *std.Io.Writer) !void 
         .contenders = try findContenders(allocator, arguments, out),
         .values = try .create(allocator),
     };
+    var loads: [3]f64 = undefined;
+    _ = getloadavg(&loads, loads.len);
+    try out.print("{d} processors, busy with {d:.1} programs in the last minute\n", .{
+        try std.Thread.getCpuCount(), loads[0],
+    });
     try out.print("seed {d}, {d} rounds, {d} entries; ratios: how many times as fast the first " ++
         "line of a row is\n", .{ seed, sizes.rounds, sizes.entries });
     try out.flush();
-    for (entries) |entry| {
-        if (!isWanted(arguments.only, entry.id)) continue;
+    for (&rows.all) |row| {
+        if (!isWanted(arguments.only, row.id)) continue;
         const before = bench.rows.items.len;
-        try entry.run(&bench, entry.id);
-        for (bench.rows.items[before..]) |row| try report.printRow(out, allocator, row);
+        try rows.run(&bench, row);
+        for (bench.rows.items[before..]) |it| try report.printRow(out, allocator, it);
     }
     try targets.print(&bench, out);
     try bench.deinit();

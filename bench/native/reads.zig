@@ -124,29 +124,46 @@ pub const Options = struct {
     /// Columns for each contender.
     threads: []const u32 = &.{1},
     is_ordered: bool = false,
+    /// Also measures the floor of a lookup in a small store.
+    has_floor: bool = false,
 };
 
+/// A row with a column for each reader and number of threads.
 pub fn lookups(bench: *Bench, options: Options) !void {
-    const contenders = try bench.readers();
-    const column_count = contenders.len * options.threads.len;
+    var contenders: std.ArrayList(Bench.Contender) = .empty;
+    try contenders.appendSlice(bench.allocator, try bench.readers());
+    if (options.has_floor) {
+        try contenders.append(bench.allocator, .{ .name = "binary search", .kind = .sorted });
+    }
+    const column_count = contenders.items.len * options.threads.len;
     const stores = try bench.allocator.alloc(*Bench.Store, column_count);
     const threads = try bench.allocator.alloc(u32, column_count);
     const names = try bench.allocator.alloc([]const u8, column_count);
-    for (options.threads, 0..) |thread_count, group| {
-        for (contenders, 0..) |contender, index| {
-            const column = group * contenders.len + index;
+    var column: usize = 0;
+    for (options.threads) |thread_count| {
+        for (contenders.items) |contender| {
             stores[column] = try bench.filled(contender, options.entries);
             threads[column] = thread_count;
-            names[column] = if (thread_count == 1)
-                contender.name
-            else
-                try std.fmt.allocPrint(
-                    bench.allocator,
-                    "{s}, {d} threads",
-                    .{ contender.name, thread_count },
-                );
+            names[column] = try nameOf(bench, contender.name, thread_count);
+            column += 1;
         }
     }
+    try lookupsIn(bench, options, stores, threads, names);
+}
+
+fn nameOf(bench: *Bench, name: []const u8, thread_count: u32) ![]const u8 {
+    if (thread_count == 1) return name;
+    return std.fmt.allocPrint(bench.allocator, "{s}, {d} threads", .{ name, thread_count });
+}
+
+/// A row with a column for each of these stores.
+pub fn lookupsIn(
+    bench: *Bench,
+    options: Options,
+    stores: []const *Bench.Store,
+    threads: []const u32,
+    names: []const []const u8,
+) !void {
     var work: Lookups = .{
         .bench = bench,
         .stores = stores,
@@ -156,6 +173,7 @@ pub fn lookups(bench: *Bench, options: Options) !void {
         .keys = try bench.allocator.alloc(data.Key, bench.sizes.part(options.count)),
         .is_ordered = options.is_ordered,
     };
+    defer bench.allocator.free(work.keys);
     if (options.is_ordered) {
         for (work.keys, 0..) |*key, index| {
             key.* = data.keyAt(options.entries, @intCast(index % options.entries));

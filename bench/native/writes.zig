@@ -1,10 +1,11 @@
-//! The rows that write, none waiting for a flush: loads of an empty store, and puts of keys that
-//! are there already in a store that stays.
+//! The rows that write: loads of an empty store, and puts of keys that are there already in a store
+//! that stays. Nothing waits for a flush, but in the rows that are about flushes.
 
 const std = @import("std");
 const Bench = @import("Bench.zig");
 const clock = @import("clock.zig");
 const data = @import("data.zig");
+const floors = @import("floors.zig");
 
 /// Loads an empty store in each turn.
 const Load = struct {
@@ -44,7 +45,7 @@ pub fn load(bench: *Bench, id: []const u8, title: []const u8, is_ordered: bool) 
         .batch = 1000,
         .is_ordered = is_ordered,
     };
-    try bench.measure(id, title, .ns, try bench.namesOf(bench.contenders), &work);
+    try bench.measureSlow(id, title, .ns, try bench.namesOf(bench.contenders), &work);
 }
 
 /// Overwrites random entries.
@@ -109,6 +110,7 @@ pub fn overwrites(bench: *Bench, options: Options) !void {
         .batch = options.batch,
         .is_ordered = options.is_ordered,
     };
+    defer bench.allocator.free(work.keys);
     try bench.measure(
         options.id,
         options.title,
@@ -117,4 +119,44 @@ pub fn overwrites(bench: *Bench, options: Options) !void {
         &work,
     );
     for (stores) |store| try bench.settle(store);
+}
+
+/// Overwrites random entries, each commit flushed before the next. The last column is the floor.
+const Flushed = struct {
+    overwrite: Overwrite,
+    file: *floors.File,
+
+    pub fn turn(self: *Flushed, index: usize, round: usize) !f64 {
+        const overwrite = &self.overwrite;
+        if (index < overwrite.stores.len) return overwrite.turn(index, round);
+        return floors.flushed(self.file, overwrite.keys.len / overwrite.batch);
+    }
+};
+
+/// A row whose figure is the time of one transaction that is on stable storage at its end.
+pub fn flushed(bench: *Bench, options: Options) !void {
+    var contenders: std.ArrayList(Bench.Contender) = .empty;
+    for (bench.contenders) |contender| {
+        if (contender.durable()) |it| try contenders.append(bench.allocator, it);
+    }
+    const names = try bench.allocator.alloc([]const u8, contenders.items.len + 1);
+    const stores = try bench.allocator.alloc(*Bench.Store, contenders.items.len);
+    for (contenders.items, stores, names[0..stores.len]) |contender, *store, *name| {
+        store.* = try bench.filled(contender, options.entries);
+        name.* = contender.name;
+    }
+    names[stores.len] = "4 KiB and fdatasync";
+    var file: floors.File = try .create(bench);
+    defer file.close();
+    const txn_count = @max(1, bench.sizes.part(options.count) / options.batch);
+    var work: Flushed = .{ .file = &file, .overwrite = .{
+        .bench = bench,
+        .stores = stores,
+        .entries = options.entries,
+        .keys = try bench.allocator.alloc(data.Key, txn_count * options.batch),
+        .batch = options.batch,
+        .is_ordered = options.is_ordered,
+    } };
+    defer bench.allocator.free(work.overwrite.keys);
+    try bench.measure(options.id, options.title, .ns, names, &work);
 }

@@ -70,7 +70,12 @@ pub const Library = struct {
     }
 };
 
-pub const Options = struct { exclusive: bool = false, page_size: u32 = 0 };
+pub const Options = struct {
+    exclusive: bool = false,
+    /// Each commit waits for its flush.
+    is_durable: bool = false,
+    page_size: u32 = 0,
+};
 
 /// One thread's session of a store.
 pub const Session = struct {
@@ -248,7 +253,7 @@ pub const Store = struct {
     path: []const u8,
     options: Options,
     session: Session,
-    keeper: ?*Keeper,
+    keeper: *Keeper,
     rows: []u8,
 
     /// The library and the path must outlive the store.
@@ -271,7 +276,7 @@ pub const Store = struct {
     }
 
     pub fn close(self: *Store) !void {
-        if (self.keeper) |keeper| try keeper.stop(self.allocator);
+        self.keeper.stop(self.allocator);
         try self.session.close();
         self.allocator.free(self.rows);
     }
@@ -302,9 +307,35 @@ pub const Store = struct {
             }
             _ = try session.check(calls.txn_commit(session.handle, txn));
             const words = session.words();
-            if (words[1] != 0 or words[2] != 0) self.keeper.?.wake();
+            if (words[1] != 0 or words[2] != 0) self.keeper.wake();
+            if (self.options.is_durable) _ = try session.check(calls.flush_sync(session.handle));
             at = end;
         }
+    }
+
+    /// Pages of the tree and the two metas; what is free or kept for a reader is not among them.
+    pub fn pagesInUse(self: *Store) !f64 {
+        const session = self.session;
+        _ = try session.check(session.calls.checkpoint_sync(session.handle));
+        _ = try session.check(session.calls.stats(session.handle, 0));
+        const words = session.words();
+        return 2 + words[2] + words[3] + words[4];
+    }
+
+    pub fn pageSize(self: *Store) !f64 {
+        _ = try self.session.check(self.session.calls.stats(self.session.handle, 0));
+        return self.session.words()[5];
+    }
+
+    /// Writes a copy without free pages.
+    pub fn copyCompact(self: *const Store, path: []const u8) !void {
+        const session = self.session;
+        const size: u32 = @intCast(path.len);
+        const backup = try session.check(
+            session.calls.backup_begin(session.handle, path.ptr, size, 1),
+        );
+        while (try session.check(session.calls.backup_step(session.handle, backup)) == 0) {}
+        _ = try session.check(session.calls.backup_end(session.handle, backup));
     }
 
     fn putOne(self: *Store, txn: u32, puts: Puts, at: usize) !void {
@@ -369,7 +400,7 @@ const Keeper = struct {
         return keeper;
     }
 
-    fn stop(self: *Keeper, allocator: std.mem.Allocator) !void {
+    fn stop(self: *Keeper, allocator: std.mem.Allocator) void {
         self.is_stopping.store(true, .release);
         _ = std.c.sem_post(&self.bell);
         self.thread.join();
