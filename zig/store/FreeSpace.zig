@@ -17,6 +17,9 @@ const FreeSpace = @This();
 
 pub const Error = error{ OutOfMemory, Full, Corrupt };
 
+/// Groups of more pages than this are taken in the order of the file.
+const group_size_min = 16;
+
 /// Pages 0 and 1 are metas.
 pub const first_pgno: u32 = 2;
 
@@ -48,6 +51,8 @@ held: std.ArrayList(Held) = .empty,
 scan_word: usize = 0,
 /// A search for that many contiguous pages failed and little was freed since.
 run_miss: u32 = std.math.maxInt(u32),
+/// Where the next sweep begins.
+sweep_word: usize = 0,
 
 txnid: u64 = 0,
 base_page_count: u32 = first_pgno,
@@ -181,6 +186,47 @@ fn makeAvailable(self: *FreeSpace, freed: Freed) void {
     if (freed.count > 1 or self.recent.items.len % 64 == 0) {
         self.run_miss = std.math.maxInt(u32);
     }
+}
+
+/// Page numbers for all of `out`, now the transaction's own, ascending. A few are those freed last,
+/// wherever they lie: they are in the caches of processor and kernel, which is worth more than one
+/// call for all. Many are taken in the order of the file, at its end where less than a quarter of
+/// it is free, since what lies together is written by one call.
+pub fn allocateGroup(self: *FreeSpace, out: []u32) Error!void {
+    const count: u32 = @intCast(out.len);
+    if (count > group_size_min and !self.no_reuse) {
+        const is_roomy = self.freeCount() >= self.page_count / 4;
+        if (!is_roomy or self.available_count < count) {
+            return self.takeRun(out, try self.atEnd(count));
+        }
+        return self.sweep(out);
+    }
+    for (out) |*pgno| pgno.* = try self.allocate(1);
+    std.mem.sortUnstable(u32, out, {}, std.sort.asc(u32));
+}
+
+fn takeRun(self: *FreeSpace, out: []u32, pgno: u32) Error!void {
+    const count: u32 = @intCast(out.len);
+    try self.taken.append(self.allocator, .{ .pgno = pgno, .count = count });
+    for (out, pgno..) |*slot, number| slot.* = @intCast(number);
+}
+
+/// The next available pages in the order of the file, from where the last sweep ended.
+fn sweep(self: *FreeSpace, out: []u32) Error!void {
+    assert(out.len <= self.available_count);
+    try self.taken.ensureUnusedCapacity(self.allocator, out.len);
+    const words = self.bits.items;
+    var index = if (self.sweep_word < words.len) self.sweep_word else 0;
+    for (out) |*slot| {
+        while (words[index] == 0) index = if (index + 1 < words.len) index + 1 else 0;
+        const pgno: u32 = @intCast(index * 64 + @ctz(words[index]));
+        self.clear(pgno);
+        self.taken.appendAssumeCapacity(.{ .pgno = pgno, .count = 1 });
+        slot.* = pgno;
+    }
+    self.sweep_word = index;
+    // It may have begun anew from the first page.
+    std.mem.sortUnstable(u32, out, {}, std.sort.asc(u32));
 }
 
 /// The first of `count` contiguous pages, now the transaction's own; the file may have to grow to
@@ -524,6 +570,36 @@ test "FreeSpace finds contiguous runs, also across words" {
     space.abort();
     try testing.expectEqual(@as(u32, 11), space.freeCount());
     try testing.expectEqual(@as(u32, 200), space.page_count);
+}
+
+test "FreeSpace gives large groups what lies together, and grows where little is free" {
+    var space: FreeSpace = .{ .allocator = testing.allocator };
+    defer space.deinit();
+    try space.reset(1000);
+    try space.begin(2, &.{});
+    for (100..400) |i| if (i % 2 == 0) try space.release(@intCast(i), 1, 1);
+    try space.reserveCommit();
+    space.commit();
+    try space.begin(3, &.{});
+    var group: [100]u32 = undefined;
+    // 150 of 1,000 are free.
+    try space.allocateGroup(&group);
+    for (group, 1000..) |pgno, expected| try testing.expectEqual(expected, pgno);
+    space.abort();
+    try testing.expectEqual(@as(u32, 150), space.freeCount());
+    try space.begin(3, &.{});
+    try space.release(400, 200, 1);
+    try space.reserveCommit();
+    space.commit();
+    try space.begin(4, &.{});
+    for (0..2) |_| {
+        try space.allocateGroup(&group);
+        for (group[0 .. group.len - 1], group[1..]) |a, b| try testing.expect(a < b);
+        for (group) |pgno| try testing.expect(pgno >= 100 and pgno < 600);
+    }
+    try testing.expectEqual(@as(u32, 150), space.available_count);
+    space.abort();
+    try testing.expectEqual(@as(u32, 350), space.freeCount());
 }
 
 test "FreeSpace forgets a stale entry of a page that another process took and freed again" {
