@@ -1,12 +1,8 @@
 /**
  * The keys and values of every workload, the same for every engine and every run: nothing here
- * depends on chance or time. Keys have 16 bytes and rise with their index; values have 100 bytes
- * that do not compress.
+ * depends on chance or time. Keys rise with their index and are built anew each time they are
+ * asked for, as a program builds them; values do not compress.
  */
-
-const VALUE_SIZE = 100;
-/** Different values; entry i has value i modulo this. */
-const VALUE_COUNT = 4096;
 
 const DIGITS: readonly number[] = Array.from(
   "0123456789abcdef",
@@ -49,9 +45,19 @@ function text(high: number, low: number): string {
 }
 
 /** The keys of a store. */
-export class Keys {
+export interface KeySet {
   /** How many there are. */
   readonly count: number;
+  /** Characters of each, all of one byte. */
+  readonly size: number;
+  /** The key at an index, built anew. */
+  at(index: number): string;
+}
+
+/** Keys of 16 digits: 8 that rise with the index, 8 of no order. */
+export class Keys implements KeySet {
+  readonly count: number;
+  readonly size = 16;
   readonly #stride: number;
 
   constructor(count: number) {
@@ -59,7 +65,6 @@ export class Keys {
     this.#stride = Math.floor(2 ** 32 / count);
   }
 
-  /** The key at an index, built anew: 8 digits that rise with the index, 8 of no order. */
   at(index: number): string {
     const bits = mix(index);
     return text(
@@ -68,21 +73,44 @@ export class Keys {
     );
   }
 
-  /** Every index once, in an order that looks like none. */
-  shuffled(): Uint32Array {
-    const indexes = Uint32Array.from(
-      { length: this.count },
-      (_, index) => index,
+  /** A key that is not among them and lies beside the one at the index. */
+  missingAt(index: number): string {
+    const bits = mix(index);
+    return text(
+      index * this.#stride + bits % this.#stride,
+      Math.imul(bits, 0x9e3779b1) + 1,
     );
-    const random = new Random(1);
-    for (let end = this.count - 1; end > 0; end -= 1) {
-      const other = random.below(end + 1);
-      const moved = indexes[end]!;
-      indexes[end] = indexes[other]!;
-      indexes[other] = moved;
-    }
-    return indexes;
   }
+}
+
+/** Keys of 34 characters that look like paths: many in a folder, folders in folders. */
+export class PathKeys implements KeySet {
+  readonly count: number;
+  readonly size = 34;
+  readonly #keys: Keys;
+
+  constructor(count: number) {
+    this.count = count;
+    this.#keys = new Keys(count);
+  }
+
+  at(index: number): string {
+    const digits = this.#keys.at(index);
+    return `srv/${digits.slice(0, 4)}/lib-${digits.slice(4, 8)}/src/${digits.slice(8)}.txt`;
+  }
+}
+
+/** Every index below a count once, in an order that looks like none. */
+export function shuffled(count: number, seed: number): Uint32Array {
+  const indexes = Uint32Array.from({ length: count }, (_, index) => index);
+  const random = new Random(seed);
+  for (let end = count - 1; end > 0; end -= 1) {
+    const other = random.below(end + 1);
+    const moved = indexes[end]!;
+    indexes[end] = indexes[other]!;
+    indexes[other] = moved;
+  }
+  return indexes;
 }
 
 /** Numbers that look random and are the same for the same seed. */
@@ -100,16 +128,22 @@ export class Random {
   }
 }
 
-function makeValues(): readonly Uint8Array[] {
-  const random = new Random(2);
-  return Array.from({ length: VALUE_COUNT }, () => {
-    return Uint8Array.from({ length: VALUE_SIZE }, () => random.below(256));
-  });
-}
+/** Values of one size, or of sizes between two; entry i has value i modulo their number. */
+export class Values {
+  readonly sizeMax: number;
+  readonly #values: readonly Uint8Array[];
 
-const values: readonly Uint8Array[] = makeValues();
+  constructor(sizeMin: number, sizeMax: number, count: number) {
+    const random = new Random(2);
+    this.sizeMax = sizeMax;
+    this.#values = Array.from({ length: count }, () => {
+      const size = sizeMin + random.below(sizeMax - sizeMin + 1);
+      return Uint8Array.from({ length: size }, () => random.below(256));
+    });
+  }
 
-/** The value of the entry at an index; nobody writes into it. */
-export function valueAt(index: number): Uint8Array {
-  return values[index % VALUE_COUNT]!;
+  /** The value of the entry at an index; nobody writes into it. */
+  at(index: number): Uint8Array {
+    return this.#values[index % this.#values.length]!;
+  }
 }

@@ -1,84 +1,39 @@
 /**
- * Counts the flushes of the workloads that commit. Each engine does them once more, a few, in a
+ * Counts the flushes of the workloads that commit. Each engine does them once more, briefly, in a
  * process of its own under strace: `fdatasync`, `fsync`, `msync`, `sync_file_range` and every write
  * to a descriptor that was opened with O_SYNC or O_DSYNC count. What flushes, in which thread,
- * makes
- * no difference. Where strace is missing, nothing is counted and the report says so.
+ * makes no difference. Where strace is missing, nothing is counted and the report says so.
  */
 import { spawnSync } from "node:child_process";
-import { openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { currentRuntime } from "../ffi/runtimes.ts";
-import { Keys } from "./data.ts";
-import type { Engine } from "./engines/engine.ts";
-import { type Sizes, WRITERS } from "./sizes.ts";
-import { fill, type Folder } from "./stores.ts";
-import { names, promisedPuts, putTimes, syncPuts } from "./workloads/commits.ts";
-
-/** The workloads whose flushes are counted. */
-const counted = [
-  {
-    name: names.unflushed,
-    durability: "unflushed",
-    puts: syncPuts,
-    writers: 1,
-  },
-  { name: names.sync, durability: "flushed", puts: syncPuts, writers: 1 },
-  {
-    name: names.promised,
-    durability: "flushed",
-    puts: promisedPuts,
-    writers: 1,
-  },
-  {
-    name: names.writers,
-    durability: "flushed",
-    puts: promisedPuts,
-    writers: WRITERS,
-  },
-] as const;
-
-/** Files with this in their name exist nowhere: trying to open one leaves a mark in the trace. */
-const MARK = "zeolite-bench-mark-";
-/** The mark behind a workload. */
-const END = counted.length;
+import { Contender } from "./Contender.ts";
+import { MARK } from "./contender_main.ts";
+import { counting } from "./sizes.ts";
+import type { Workload } from "./workloads/workload.ts";
 
 const CALLS = "openat,open,fdatasync,fsync,msync,sync_file_range,pwrite64,pwritev,pwritev2,write";
+const STRACE = [
+  "strace",
+  "-f",
+  "--seccomp-bpf",
+  "-s",
+  "400",
+  "-e",
+  `trace=${CALLS}`,
+  "-o",
+];
 
-function mark(index: number): void {
-  try {
-    openSync(`/${MARK}${index}`, "r");
-  } catch {
-    // It is not there; that it was looked for is in the trace.
-  }
+/** Whether flushes can be counted here. */
+export function canCount(): boolean {
+  return spawnSync("strace", ["-f", "true"], { stdio: "ignore" }).status === 0;
 }
 
-/** The part of the work that runs under strace: every workload once, between its marks. */
-export async function commitMarked(
-  engine: Engine,
-  folder: Folder,
-  sizes: Sizes,
-): Promise<void> {
-  const keys = new Keys(sizes.hotEntries);
-  for (const [index, { durability, puts, writers }] of counted.entries()) {
-    const store = folder.open(engine, `flushes-${index}`, durability);
-    fill(store, keys, null);
-    const put = puts(store, keys);
-    await putTimes(put, sizes.flushedCommits, writers);
-    mark(index);
-    await putTimes(put, sizes.flushedCommits * writers, writers);
-    mark(END);
-    await store.close();
-  }
-}
-
-/** Reads a trace: how many calls flushed, between which marks. */
+/** Reads a trace: how many calls flushed behind which mark. */
 class Trace {
-  /** By index of the workload. */
-  readonly counts: number[] = Array.from({ length: END + 1 }, () => 0);
-  #workload: number = END;
+  /** By number of the mark. */
+  readonly counts: Map<number, number> = new Map();
+  #mark = -1;
   /** Descriptors whose writes are flushes. */
   readonly #synchronous: Set<string> = new Set();
   /** Calls that have not returned, by thread. */
@@ -106,12 +61,12 @@ class Trace {
     if (name === undefined) return;
     if (name.startsWith("open")) return this.#open(call);
     if (name.includes("write") && !this.#synchronous.has(first)) return;
-    this.counts[this.#workload]! += 1;
+    this.counts.set(this.#mark, (this.counts.get(this.#mark) ?? 0) + 1);
   }
 
   #open(call: string): void {
     const [, index] = new RegExp(`${MARK}(\\d+)`).exec(call) ?? [];
-    if (index !== undefined) this.#workload = Number(index);
+    if (index !== undefined) this.#mark = Number(index);
     const [, descriptor] = / = (\d+)$/.exec(call) ?? [];
     if (descriptor === undefined) return;
     if (/O_D?SYNC/.test(call)) this.#synchronous.add(descriptor);
@@ -119,33 +74,38 @@ class Trace {
   }
 }
 
-/** Flushes for 1,000 puts, by workload; null where they cannot be counted. */
-export function countFlushes(
-  engine: Engine,
-  folder: Folder,
-  sizes: Sizes,
-): Record<string, number> | null {
-  const output = join(folder.path, `${engine.name}.trace`);
-  const main = fileURLToPath(new URL("main.ts", import.meta.url));
-  const traced = [...currentRuntime().command, main, "--count", engine.name];
-  const tracing = [
-    "-f",
-    "--seccomp-bpf",
-    "-s",
-    "400",
-    "-e",
-    `trace=${CALLS}`,
-    "-o",
+/** Flushes for 1,000 operations of an engine, by workload. */
+export async function countFlushes(
+  engine: string,
+  workloads: readonly Workload[],
+  folder: string,
+): Promise<Map<string, number>> {
+  const output = join(folder, `${engine}.trace`);
+  const contender = new Contender(engine, `${folder}/counted`, counting, [
+    ...STRACE,
     output,
-  ];
-  const amount = sizes.isQuick ? ["--quick"] : [];
-  const { status } = spawnSync("strace", [...tracing, ...traced, ...amount], {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: process.env,
-  });
-  if (status !== 0) return null;
+  ]);
+  const operations: number[] = [];
+  for (const [index, { id }] of workloads.entries()) {
+    try {
+      await contender.begin(id);
+      await contender.run(0);
+      await contender.mark(index);
+      operations[index] = (await contender.run(1)).operations;
+      await contender.mark(workloads.length);
+      await contender.end();
+    } catch {
+      // It cannot do this one, which its row says already.
+    }
+  }
+  await contender.stop();
   const { counts } = new Trace(readFileSync(output, "utf8"));
-  return Object.fromEntries(counted.map(({ name, writers }, index) => {
-    return [name, counts[index]! * 1000 / (sizes.flushedCommits * writers)];
-  }));
+  const counted = new Map<string, number>();
+  for (const [index, { id }] of workloads.entries()) {
+    const done = operations[index];
+    if (done !== undefined) {
+      counted.set(id, (counts.get(index) ?? 0) * 1000 / done);
+    }
+  }
+  return counted;
 }

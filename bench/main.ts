@@ -1,110 +1,127 @@
 /**
  * Measures Zeolite beside its peers on the runtime that runs this.
  *
- * Usage: main.ts [--quick] [--json FILE]
- *        main.ts --count ENGINE [--quick]    what strace watches; prints nothing
- *        main.ts --write FILE JSON…          makes RESULTS.md of the files of earlier runs
+ * Usage: main.ts [--quick] [--only NAMES] [--engines IDS] [--rounds N] [--entries N] [--seed N]
+ *                [--json FILE]
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import type { Row } from "./compare.ts";
-import { Keys } from "./data.ts";
-import type { Engine } from "./engines/engine.ts";
-import { findLmdb } from "./engines/lmdb.ts";
-import { zeolite } from "./engines/zeolite.ts";
-import { commitMarked, countFlushes } from "./flushes.ts";
+import { findEngines } from "./engines/all.ts";
+import { canCount, countFlushes } from "./flushes.ts";
 import { describeMachine } from "./machine.ts";
-import { markdown, type Results } from "./report.ts";
-import { Run } from "./run.ts";
+import { type EngineNote, type Results, shorten } from "./report.ts";
+import { Run } from "./Run.ts";
 import { type Sizes, sizesOf } from "./sizes.ts";
-import { Folder } from "./stores.ts";
-import { commits } from "./workloads/commits.ts";
-import { FloorFile } from "./workloads/floors.ts";
-import { loads } from "./workloads/loads.ts";
-import { reads } from "./workloads/reads.ts";
+import { RunFolder } from "./stores.ts";
+import { chooseWorkloads } from "./workloads/all.ts";
+import type { Workload } from "./workloads/workload.ts";
 
-/** Every peer that might be here. */
-async function findEngines(): Promise<{ engines: Engine[]; absent: string[] }> {
-  const lmdb = await findLmdb();
-  return lmdb === null
-    ? { engines: [zeolite], absent: ["lmdb-js"] }
-    : { engines: [zeolite, lmdb], absent: [] };
+/** What the command line asks for. */
+interface Asked {
+  readonly workloads: readonly Workload[];
+  readonly engines: readonly string[] | undefined;
+  readonly sizes: Sizes;
+  readonly seed: number;
 }
 
 /** Adds to the rows how often each engine flushed. */
-function addFlushes(rows: readonly Row[], run: Run): void {
-  const counts = new Map(run.engines.map((engine) => {
-    return [engine.name, countFlushes(engine, run.folder, run.sizes)];
-  }));
-  for (const row of rows) {
-    const flushes: Record<string, number> = {};
-    for (const [name, counted] of counts) {
-      if (counted?.[row.name] !== undefined) flushes[name] = counted[row.name]!;
+async function addFlushes(
+  run: Run,
+  workloads: readonly Workload[],
+  folder: string,
+): Promise<void> {
+  const counted = workloads.filter(({ isCounted }) => isCounted === true);
+  if (counted.length === 0) return;
+  if (!canCount()) {
+    console.log("flushes are not counted: strace does not work here");
+    return;
+  }
+  console.log("\nflushes for 1,000 operations");
+  for (const { id, name } of run.engines) {
+    run.tell(`counting the flushes of ${name}`);
+    const counts = await countFlushes(id, counted, folder);
+    run.clear();
+    for (const row of run.rows) {
+      const count = counts.get(row.id);
+      if (count !== undefined) (row.flushes ??= {})[id] = count;
     }
-    if (Object.keys(flushes).length === 0) continue;
-    row.flushes = flushes;
-    const texts = Object.entries(flushes).map(([name, count]) => `${name} ${count.toFixed(1)}`);
-    console.log(
-      `${row.name.padEnd(48)} flushes per 1,000 puts: ${texts.join(", ")}`,
-    );
+    const texts = [...counts].map(([workload, count]) => `${workload} ${shorten(count)}`);
+    console.log(`  ${name}: ${texts.join(", ")}`);
   }
 }
 
 /** Runs everything once. */
-async function runAll(sizes: Sizes): Promise<Results> {
+async function runAll(
+  { workloads, engines: ids, sizes, seed }: Asked,
+): Promise<Results> {
   const begin = performance.now();
-  using folder = new Folder();
+  using folder = new RunFolder();
   const machine = describeMachine(folder.path);
-  const { engines, absent } = await findEngines();
-  const versions = Object.fromEntries(
-    engines.map(({ name, version }) => [name, version]),
-  );
+  const { engines, absent } = await findEngines(ids);
   console.log(
-    `${machine.runtimeTitle} ${machine.runtimeVersion}, ${JSON.stringify(versions)}`,
+    `${machine.runtimeTitle} ${machine.runtimeVersion}, seed ${seed}`,
   );
-  for (const name of absent) console.log(`${name} is not installed`);
-  const run = new Run(engines, sizes, folder);
-  const keys = new Keys(sizes.entries);
-  using file = new FloorFile(folder.path);
-  await loads(run, keys);
-  await reads(run, keys);
-  await commits(run, keys, file);
-  addFlushes(run.rows, run);
+  for (const { name, version } of engines) console.log(`  ${name} ${version}`);
+  for (const { name, reason } of absent) {
+    console.log(`  ${name} is absent: ${reason}`);
+  }
+  await using run = new Run(engines, sizes, folder.path, seed);
+  await run.add(workloads);
+  await addFlushes(run, workloads, folder.path);
   const seconds = Math.round((performance.now() - begin) / 1000);
   console.log(`${seconds} s`);
-  return { machine, versions, absent, sizes, seconds, rows: run.rows };
+  const notes = engines.map(
+    ({ id, name, kind, version, options }): EngineNote => {
+      return { id, name, kind, version, options };
+    },
+  );
+  return {
+    machine,
+    engines: notes,
+    absent,
+    sizes,
+    seed,
+    seconds,
+    rows: run.rows,
+  };
 }
 
-async function count(name: string, sizes: Sizes): Promise<void> {
-  using folder = new Folder();
-  const { engines } = await findEngines();
-  const engine = engines.find((one) => one.name === name);
-  if (engine === undefined) {
-    throw new Error(`Cannot count flushes: no engine is named "${name}"`);
-  }
-  await commitMarked(engine, folder, sizes);
+function wordsOf(text: string | undefined): readonly string[] | undefined {
+  return text?.split(",").filter((word) => word !== "");
 }
 
-const { values, positionals } = parseArgs({
+function numberOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new Error(`Cannot use --${name} ${text}: pass a whole number above 0`);
+}
+
+const { values } = parseArgs({
   args: process.argv.slice(2),
   options: {
     quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    engines: { type: "string" },
+    rounds: { type: "string" },
+    entries: { type: "string" },
+    seed: { type: "string" },
     json: { type: "string" },
-    count: { type: "string" },
-    write: { type: "string" },
   },
-  allowPositionals: true,
 });
-const sizes = sizesOf(values.quick);
-if (values.write !== undefined) {
-  const all = positionals.map((path): Results => JSON.parse(readFileSync(path, "utf8")));
-  writeFileSync(values.write, markdown(all));
-} else if (values.count !== undefined) {
-  await count(values.count, sizes);
-} else {
-  const results = await runAll(sizes);
-  if (values.json !== undefined) {
-    writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
-  }
+
+const rounds = numberOf("rounds", values.rounds);
+const entries = numberOf("entries", values.entries);
+const results = await runAll({
+  workloads: chooseWorkloads(wordsOf(values.only)),
+  engines: wordsOf(values.engines),
+  sizes: sizesOf(values.quick, {
+    ...(rounds === undefined ? {} : { rounds }),
+    ...(entries === undefined ? {} : { entries }),
+  }),
+  seed: numberOf("seed", values.seed) ?? Date.now() % 1_000_000_007,
+});
+if (values.json !== undefined) {
+  writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
 }

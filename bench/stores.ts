@@ -1,31 +1,36 @@
 /**
- * The stores of a run: where they lie, how they are filled, and that they hold what they should.
- * Everything is inside one temporary folder, on the disk that is measured.
+ * The stores of one engine: where they lie, how they are filled, and that they hold what they
+ * should. Everything is inside one temporary folder, on the disk that is measured.
  */
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { now } from "./compare.ts";
-import { type Keys, valueAt } from "./data.ts";
-import type { Durability, Engine, OpenStore } from "./engines/engine.ts";
-import { BATCH } from "./sizes.ts";
+import { Keys, type KeySet, PathKeys, shuffled, Values } from "./data.ts";
+import type { Awaitable, Durability, Engine, Entry, OpenStore } from "./engines/engine.ts";
+import { BATCH, type Sizes, SMALL_BATCH, VALUE_SIZE } from "./sizes.ts";
 
 /** Where runs have their folders: in the clone, so that the disk is that of the clone. */
 const RUNS = fileURLToPath(new URL("../.cache/bench/", import.meta.url));
 
 /** How often a filled store is asked for a value to see that it is right. */
 const PROBES = 1000;
+/** Different values of 100 bytes. */
+const VALUE_COUNT = 4096;
+/** Bytes of the units that a file's blocks are counted in. */
+const BLOCK_SIZE = 512;
 
 /** A folder for the stores of a run. */
-export class Folder implements Disposable {
+export class RunFolder implements Disposable {
   readonly path: string;
 
   constructor() {
@@ -33,89 +38,218 @@ export class Folder implements Disposable {
     this.path = mkdtempSync(RUNS);
   }
 
-  /** Where a store of an engine lies. */
-  store(engine: Engine, name: string): string {
-    return join(this.path, `${engine.name}-${name}`);
-  }
-
-  /** Opens a store that may be there already. */
-  open(engine: Engine, name: string, durability: Durability): OpenStore {
-    return engine.open(this.store(engine, name), durability);
-  }
-
-  /** Removes the files of a store. */
-  remove(engine: Engine, name: string): void {
-    for (const suffix of ["", "-wal", "-lock"]) {
-      rmSync(this.store(engine, name) + suffix, {
-        recursive: true,
-        force: true,
-      });
-    }
-  }
-
-  /** Has the disk write whatever it still owes, so that the next turn does not pay for it. */
-  settle(): void {
-    for (
-      const entry of readdirSync(this.path, {
-        recursive: true,
-        withFileTypes: true,
-      })
-    ) {
-      if (!entry.isFile()) continue;
-      const file = openSync(join(entry.parentPath, entry.name), "r+");
-      fdatasyncSync(file);
-      closeSync(file);
-    }
-  }
-
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
 }
 
+/** What a store is filled with. */
+export interface Contents {
+  /** The name of the store. */
+  readonly name: string;
+  readonly keys: KeySet;
+  readonly values: Values;
+}
+
+/** The values that most workloads have. */
+export const smallValues: Values = new Values(
+  VALUE_SIZE,
+  VALUE_SIZE,
+  VALUE_COUNT,
+);
+
+/** The stores that several workloads have in common. */
+export const contents = {
+  large: (sizes: Sizes): Contents => {
+    return {
+      name: "large",
+      keys: new Keys(sizes.entries),
+      values: smallValues,
+    };
+  },
+  hot: (sizes: Sizes): Contents => {
+    return {
+      name: "hot",
+      keys: new Keys(sizes.hotEntries),
+      values: smallValues,
+    };
+  },
+  small: (): Contents => ({
+    name: "small",
+    keys: new Keys(1000),
+    values: smallValues,
+  }),
+  mixed: (sizes: Sizes): Contents => {
+    return {
+      name: "mixed",
+      keys: new Keys(sizes.mixedEntries),
+      values: new Values(100, 10_000, 512),
+    };
+  },
+  paths: (sizes: Sizes): Contents => {
+    return {
+      name: "paths",
+      keys: new PathKeys(sizes.pathEntries),
+      values: smallValues,
+    };
+  },
+} as const;
+
+/** The stores of one engine in a run. */
+export class Stores {
+  readonly engine: Engine;
+  readonly #folder: string;
+
+  constructor(engine: Engine, folder: string) {
+    this.engine = engine;
+    this.#folder = join(folder, engine.id);
+  }
+
+  /** The folder that a store has for itself. */
+  #folderOf(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /** Where a store lies. */
+  path(name: string): string {
+    return join(this.#folderOf(name), "store");
+  }
+
+  /** Opens a store; makes it if it is not there. */
+  async open(
+    name: string,
+    durability: Durability,
+    valueSize: number = VALUE_SIZE,
+  ): Promise<OpenStore> {
+    mkdirSync(this.#folderOf(name), { recursive: true });
+    return await this.engine.open(this.path(name), { durability, valueSize });
+  }
+
+  /** Opens a store that holds nothing yet. */
+  async openEmpty(
+    name: string,
+    durability: Durability,
+    valueSize: number = VALUE_SIZE,
+  ): Promise<OpenStore> {
+    this.remove(name);
+    return await this.open(name, durability, valueSize);
+  }
+
+  /** Opens a store that holds something, which is put there and read back if it is new. */
+  async openFilled(
+    filled: Contents,
+    durability: Durability,
+  ): Promise<OpenStore> {
+    const { name, keys, values } = filled;
+    if (!existsSync(this.#folderOf(name))) {
+      const store = await this.open(name, "unflushed", values.sizeMax);
+      await fill(store, filled, shuffled(keys.count, 1));
+      await assertFilled(store, filled);
+      await store.close();
+      this.settle();
+    }
+    return await this.open(name, durability, values.sizeMax);
+  }
+
+  /** Removes a store. */
+  remove(name: string): void {
+    rmSync(this.#folderOf(name), { recursive: true, force: true });
+  }
+
+  /** Bytes of the disk that the files of a store take. */
+  size(name: string): number {
+    let size = 0;
+    for (const path of filesBelow(this.#folderOf(name))) {
+      size += statSync(path).blocks * BLOCK_SIZE;
+    }
+    return size;
+  }
+
+  /** Has the disk write whatever it still owes, so that the next turn does not pay for it. */
+  settle(): void {
+    for (const path of filesBelow(this.#folder)) {
+      let file: number;
+      try {
+        file = openSync(path, "r");
+      } catch {
+        // An engine that merges its files in the background has just removed this one.
+        continue;
+      }
+      fdatasyncSync(file);
+      closeSync(file);
+    }
+  }
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) =>
+    join(entry.parentPath, entry.name)
+  );
+}
+
+/** Waits for a result unless it is there. */
+async function settled(result: Awaitable<unknown>): Promise<void> {
+  if (result instanceof Promise) await result;
+}
+
 /**
- * Puts every entry once, in transactions of 1,000; nanoseconds of one entry, its key built anew.
+ * Puts every entry once, in transactions of 1,000, or of 100 if its values are large; each key
+ * built anew.
  *
  * @param order The indexes, or null for rising keys.
  */
-export function fill(
+export async function fill(
   store: OpenStore,
-  keys: Keys,
+  { keys, values }: Contents,
   order: Uint32Array | null,
-): number {
-  const begin = now();
+): Promise<void> {
+  const batch = values.sizeMax > VALUE_SIZE ? SMALL_BATCH : BATCH;
   for (let at = 0; at < keys.count;) {
-    const entries: [string, Uint8Array][] = [];
-    const end = Math.min(at + BATCH, keys.count);
+    const entries: Entry[] = [];
+    const end = Math.min(at + batch, keys.count);
     for (; at < end; at += 1) {
       const index = order === null ? at : order[at]!;
-      entries.push([keys.at(index), valueAt(index)]);
+      entries.push([keys.at(index), values.at(index)]);
     }
-    store.load(entries, order === null);
+    await settled(store.write(entries, order === null));
   }
-  return (now() - begin) / keys.count;
 }
 
 /** Throws unless a store holds exactly the entries that fill() puts. */
-export function assertFilled(store: OpenStore, keys: Keys): void {
-  for (let probe = 0; probe < PROBES; probe += 1) {
-    const index = Math.floor(probe * keys.count / PROBES);
-    const wanted = valueAt(index);
-    for (
-      const found of [store.get(keys.at(index)), store.getView(keys.at(index))]
-    ) {
-      const isSame = found?.length === wanted.length &&
-        wanted.every((byte, position) => byte === found[position]);
-      if (!isSame) {
-        throw new Error(
-          `Cannot trust the figures: entry ${index} is not what was put`,
-        );
-      }
-    }
+export async function assertFilled(
+  store: OpenStore,
+  { keys, values }: Contents,
+): Promise<void> {
+  const probes = Math.min(PROBES, keys.count);
+  for (let probe = 0; probe < probes; probe += 1) {
+    const index = Math.floor(probe * keys.count / probes);
+    const key = keys.at(index);
+    const all = [await store.get(key), (await store.getMany([key]))[0]];
+    if (store.getView !== undefined) all.push(store.getView(key) as Uint8Array);
+    for (const found of all) assertSame(found, values.at(index), index);
   }
-  const size = store.scan(undefined, undefined);
-  const wanted = keys.count * (keys.at(0).length + valueAt(0).length);
+  let wanted = 0;
+  for (let index = 0; index < keys.count; index += 1) {
+    wanted += keys.size + values.at(index).length;
+  }
+  const size = await store.scan(undefined, undefined);
   if (size !== wanted) {
     throw new Error(`Cannot trust the figures: ${size} bytes, not ${wanted}`);
+  }
+}
+
+function assertSame(
+  found: ArrayLike<number> | undefined,
+  wanted: Uint8Array,
+  index: number,
+): void {
+  const isSame = found?.length === wanted.length &&
+    wanted.every((byte, position) => byte === found[position]);
+  if (!isSame) {
+    throw new Error(
+      `Cannot trust the figures: entry ${index} is not what was put`,
+    );
   }
 }

@@ -3,13 +3,20 @@
  * then on Deno.
  *
  * Usage: node scripts/bench.mjs [bun|deno] [--quick] [--json] [--write]
- *   --quick  little of everything: shows that it works, says nothing about speed
- *   --json   also writes bench/results/bun.json and deno.json
- *   --write  also writes bench/RESULTS.md (of a whole run on both runtimes only)
+ *          [--only NAMES] [--engines IDS] [--rounds N] [--entries N] [--seed N]
+ *   --quick    little of everything: shows that it works, says nothing about speed
+ *   --json     also writes bench/results/bun.json and deno.json
+ *   --write    also writes bench/RESULTS.md and bench/plots (of whole runs on both runtimes only)
+ *   --only     workloads or groups of them, with commas between
+ *   --engines  engines, with commas between
+ *   --rounds   how often the engines take turns
+ *   --entries  entries of the large store
+ *   --seed     of the order of the turns; printed by every run
  */
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { build, install } from "./setup.mjs";
 import { root, runOrExit, tools } from "./tools.mjs";
 
@@ -17,10 +24,10 @@ const folder = join(root, "bench");
 const results = join(folder, "results");
 const main = join(folder, "main.ts");
 
-/** How each runtime is started; a collection that can be asked for is the same on both. */
+/** How each runtime is started. */
 const runtimes = {
   bun: [tools.bun, ["run", main]],
-  deno: [tools.deno, ["run", "--quiet", "--allow-all", "--v8-flags=--expose-gc", main]],
+  deno: [tools.deno, ["run", "--quiet", "--allow-all", "--unstable-kv", main]],
 };
 
 function versionOf(name) {
@@ -30,44 +37,63 @@ function versionOf(name) {
 
 /** Installs what bench/package.json pins, unless it is there. */
 async function installPeers() {
-  const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const { dependencies } = JSON.parse(
+    readFileSync(join(folder, "package.json"), "utf8"),
+  );
   const isThere = Object.entries(dependencies).every(([name, pin]) => versionOf(name) === pin);
   if (isThere) return;
   console.log("bench: installing the peers");
   await runOrExit("npm", ["install", "--prefix", folder, "--ignore-scripts"]);
 }
 
-/** Measures on one runtime; where its figures are, if they are kept. */
-async function measure(name, flags, isKept) {
-  const [program, args] = runtimes[name];
-  const path = join(results, `${name}.json`);
-  console.log(`\n${name}`);
-  await runOrExit(program, [...args, ...flags, ...(isKept ? ["--json", path] : [])]);
-  return path;
+const passed = ["only", "engines", "rounds", "entries", "seed"];
+
+function readArguments() {
+  const text = { type: "string" };
+  const flag = { type: "boolean", default: false };
+  const options = { quick: flag, json: flag, write: flag };
+  for (const name of passed) options[name] = text;
+  const { values, positionals } = parseArgs({
+    options,
+    allowPositionals: true,
+  });
+  const unknown = positionals.find((name) => !(name in runtimes));
+  if (unknown !== undefined) {
+    throw new Error(`there is no runtime "${unknown}"`);
+  }
+  const names = positionals.length > 0 ? positionals : Object.keys(runtimes);
+  const isPartial = values.quick ||
+    names.length < Object.keys(runtimes).length ||
+    values.only !== undefined || values.engines !== undefined ||
+    values.entries !== undefined;
+  if (values.write && isPartial) {
+    throw new Error("--write takes a whole run on both runtimes");
+  }
+  return { values, names };
 }
 
-const argv = process.argv.slice(2);
-const isKnown = (word) => word in runtimes || ["--quick", "--json", "--write"].includes(word);
-const chosen = Object.keys(runtimes).filter((name) => argv.includes(name));
-const names = chosen.length > 0 ? chosen : Object.keys(runtimes);
-const isQuick = argv.includes("--quick");
-const isWritten = argv.includes("--write");
-const isPartial = isQuick || names.length < Object.keys(runtimes).length;
-if (!argv.every(isKnown) || (isWritten && isPartial)) {
-  console.error("usage: node scripts/bench.mjs [bun|deno] [--quick] [--json] [--write]");
-  console.error("--write takes a whole run on both runtimes");
-  process.exit(2);
+function readOrExit() {
+  try {
+    return readArguments();
+  } catch (error) {
+    console.error(
+      `Cannot run the benchmarks: ${error.message}; scripts/bench.mjs says what it takes`,
+    );
+    process.exit(2);
+  }
 }
+
+const { values, names } = readOrExit();
+const flags = passed.flatMap((name) => name in values ? [`--${name}`, values[name]] : []);
+if (values.quick) flags.push("--quick");
 
 await install();
 await build();
 await installPeers();
 mkdirSync(results, { recursive: true });
-const isKept = isWritten || argv.includes("--json");
-const paths = [];
-for (const name of names) paths.push(await measure(name, isQuick ? ["--quick"] : [], isKept));
-if (isWritten) {
-  const page = join(folder, "RESULTS.md");
-  await runOrExit(tools.bun, ["run", main, "--write", page, ...paths]);
-  await runOrExit(tools.deno, ["fmt", "--quiet", "--config", join(root, "deno.json"), page]);
+for (const name of names) {
+  const [program, args] = runtimes[name];
+  const kept = values.json || values.write ? ["--json", join(results, `${name}.json`)] : [];
+  console.log("");
+  await runOrExit(program, [...args, ...flags, ...kept]);
 }

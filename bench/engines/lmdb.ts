@@ -1,12 +1,11 @@
 /**
- * lmdb-js, the peer. Its defaults, but for binary values: an awaited put and a putSync both return
- * when the data and the meta page are on stable storage (one fdatasync, and one write to a
- * descriptor with O_DSYNC). Without flushes it is opened with `noSync`.
- *
- * It is imported by a name that the compiler does not see, since only `bench/` installs it.
+ * lmdb-js, with its defaults but for binary values: `overlappingSync` is on. An awaited put and a
+ * putSync both return when the data and the meta page are on stable storage (one fdatasync, and one
+ * write to a descriptor with O_DSYNC; traced), so nothing else is awaited. Without flushes it is
+ * opened with `noSync`, which switches `overlappingSync` off.
  */
-import { readFileSync } from "node:fs";
-import type { Durability, Engine, OpenStore } from "./engine.ts";
+import type { Engine, Finder, OpenOptions, OpenStore } from "./engine.ts";
+import { importModule, isInstalled, versionOf } from "./packages.ts";
 
 /** The part of its types that is used here. */
 interface Database {
@@ -35,7 +34,7 @@ interface Lmdb {
 function openStore(
   lmdb: Lmdb,
   path: string,
-  durability: Durability,
+  { durability }: OpenOptions,
 ): OpenStore {
   const options = { path, encoding: "binary" } as const;
   const store = lmdb.open(
@@ -55,11 +54,11 @@ function openStore(
       for (const { key, value } of rows) size += key.length + value.length;
       return size;
     },
+    put: (key, value) => store.put(key, value),
     putSync(key, value) {
       store.putSync(key, value);
     },
-    put: (key, value) => store.put(key, value),
-    load(entries, isOrdered) {
+    write(entries, isOrdered) {
       store.transactionSync(() => {
         for (const [key, value] of entries) {
           if (isOrdered) store.putSync(key, value, append);
@@ -71,20 +70,20 @@ function openStore(
   };
 }
 
-/** lmdb-js, or null if it is not installed. */
-export async function findLmdb(): Promise<Engine | null> {
-  const name: string = "lmdb";
-  let lmdb: Lmdb;
-  try {
-    lmdb = await import(name);
-  } catch {
-    return null;
-  }
-  const path = new URL("../node_modules/lmdb/package.json", import.meta.url);
-  return {
-    name: "lmdb-js",
-    version: JSON.parse(readFileSync(path, "utf8")).version,
-    options: { flushed: "defaults", unflushed: "noSync" },
-    open: (path, durability) => openStore(lmdb, path, durability),
-  };
-}
+/** lmdb-js. */
+export const lmdb: Finder = {
+  id: "lmdb",
+  name: "lmdb-js",
+  async find(): Promise<Engine | string> {
+    if (!isInstalled("lmdb")) return "not installed in bench/";
+    const module = await importModule<Lmdb>("lmdb");
+    return {
+      id: "lmdb",
+      name: "lmdb-js",
+      kind: "js",
+      version: versionOf("lmdb"),
+      options: { flushed: "defaults", unflushed: "noSync" },
+      open: (path, options) => openStore(module, path, options),
+    };
+  },
+};

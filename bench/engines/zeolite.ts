@@ -1,15 +1,23 @@
-/** Zeolite as its users have it: the public API, the library that `npm run build` makes. */
+/**
+ * Zeolite as its users have it: the public API, the library that `npm run build` makes. It is here
+ * twice: as it opens by default, for any number of processes, and with `exclusive: true`.
+ */
 import { readFileSync } from "node:fs";
 import { open } from "../../src/mod.ts";
-import type { Durability, Engine, OpenStore } from "./engine.ts";
+import type { Engine, Finder, OpenOptions, OpenStore } from "./engine.ts";
 
 const durabilities = { flushed: "durable", unflushed: "none" } as const;
 
-function openStore(path: string, durability: Durability): OpenStore {
+function openStore(
+  path: string,
+  { durability }: OpenOptions,
+  exclusive: boolean,
+): OpenStore {
   const store = open(path, {
     keyEncoding: "string",
     encoding: "binary",
     durability: durabilities[durability],
+    exclusive,
   });
   return {
     get: (key) => store.get(key),
@@ -26,11 +34,11 @@ function openStore(path: string, durability: Durability): OpenStore {
       }
       return size;
     },
+    put: (key, value) => store.put(key, value),
     putSync(key, value) {
       store.putSync(key, value);
     },
-    put: (key, value) => store.put(key, value),
-    load(entries, isOrdered) {
+    write(entries, isOrdered) {
       if (isOrdered) store.putManySync(entries, { append: true });
       else store.putManySync(entries);
     },
@@ -43,13 +51,33 @@ function version(): string {
   return JSON.parse(readFileSync(path, "utf8")).version;
 }
 
-/** Zeolite. */
-export const zeolite: Engine = {
-  name: "zeolite",
-  version: version(),
-  options: {
-    flushed: 'durability "durable"',
-    unflushed: 'durability "none"',
-  },
-  open: openStore,
+function engine(id: string, name: string, exclusive: boolean): Engine {
+  const more = exclusive ? ", exclusive" : "";
+  return {
+    id,
+    name,
+    kind: "ours",
+    version: version(),
+    options: {
+      flushed: `durability "durable"${more}`,
+      unflushed: `durability "none"${more}`,
+    },
+    isForWrites: exclusive,
+
+    open: (path, options) => openStore(path, options, exclusive),
+  };
+}
+
+/** Zeolite with its defaults. */
+export const zeolite: Finder = {
+  id: "zeolite",
+  name: "Zeolite",
+  find: () => engine("zeolite", "Zeolite", false),
+};
+
+/** Zeolite with the store to itself. */
+export const exclusive: Finder = {
+  id: "zeolite-exclusive",
+  name: "Zeolite exclusive",
+  find: () => engine("zeolite-exclusive", "Zeolite exclusive", true),
 };

@@ -1,167 +1,174 @@
 /**
- * Single puts, each a commit, over the entries of the large store: without flushes, durable one at
- * a
- * time, and durable by 64 writers at once. Beside the durable ones runs the floor of the machine.
+ * Commits over the entries of the large store: one put each, without flushes, durable one at a
+ * time, and durable by 64 writers at once; and 100 puts each, in order and in none. Beside the
+ * durable ones runs the floor of the machine.
  */
-import { type Contender, median, now } from "../compare.ts";
-import { type Keys, Random, valueAt } from "../data.ts";
-import type { OpenStore } from "../engines/engine.ts";
-import type { Run } from "../run.ts";
-import { WRITERS } from "../sizes.ts";
-import { floorAsync, type FloorFile, floorSync } from "./floors.ts";
-import { LARGE } from "./loads.ts";
+import { Keys, Random } from "../data.ts";
+import type { Awaitable, Durability, Entry, OpenStore } from "../engines/engine.ts";
+import { type Sizes, SMALL_BATCH, WRITERS } from "../sizes.ts";
+import { type Contents, contents, smallValues } from "../stores.ts";
+import { type Measured, timeCalls, timeEach, timeOnce, timeTogether } from "../timing.ts";
+import { appendFloors } from "./floors.ts";
+import { type Floor, overwrite, putOf, type Workload } from "./workload.ts";
 
-/** Operations of one measurement of something durable, however slow the disk. */
-const DURABLE_MIN = 20;
+/** One turn at commits to a store. */
+type Turn = (
+  store: OpenStore,
+  filled: Contents,
+  random: Random,
+  sizes: Sizes,
+) => Promise<Measured>;
 
-/** What a writer does next: a put, by promise or at once. */
-type Put = (random: Random) => Promise<unknown> | void;
-
-/** A put of another value than the one that is there. */
-function nextPut(keys: Keys, random: Random): [string, Uint8Array] {
-  const index = random.below(keys.count);
-  return [keys.at(index), valueAt(index + 1 + random.below(1000))];
+interface Words {
+  readonly id: string;
+  readonly title: string;
+  readonly operation: string;
+  readonly unit: "rate" | "time";
+  readonly durability: Durability;
+  readonly floors?: readonly Floor[];
 }
 
-/** The puts of a store that return when they are done. */
-export function syncPuts(store: OpenStore, keys: Keys): Put {
-  return (random) => store.putSync(...nextPut(keys, random));
-}
-
-/** The puts of a store that give a promise. */
-export function promisedPuts(store: OpenStore, keys: Keys): Put {
-  return (random) => store.put(...nextPut(keys, random));
-}
-
-/** Nanoseconds of the operation in the middle, of as many as fit into the time. */
-async function timeEach(
-  put: Put,
-  seed: number,
-  milliseconds: number,
-): Promise<number> {
-  const random = new Random(seed);
-  const times: number[] = [];
-  const deadline = now() + milliseconds * 1e6;
-  for (let begin = now(); begin < deadline || times.length < DURABLE_MIN;) {
-    await put(random);
-    const end = now();
-    times.push(end - begin);
-    begin = end;
-  }
-  return median(times);
-}
-
-/** Nanoseconds of one put when 64 loops await theirs at the same time. */
-async function timeWriters(
-  put: Put,
-  seed: number,
-  milliseconds: number,
-): Promise<number> {
-  const begin = now();
-  const deadline = begin + milliseconds * 1e6;
-  let count = 0;
-  const writer = async (number: number): Promise<void> => {
-    const random = new Random(seed * WRITERS + number);
-    while (now() < deadline) {
-      await put(random);
-      count += 1;
-    }
+/** Commits to the large store. */
+function committing({ durability, ...words }: Words, turn: Turn): Workload {
+  return {
+    ...words,
+    group: "commits",
+    isWriting: true,
+    isCounted: true,
+    async begin({ stores, sizes }) {
+      const filled = contents.large(sizes);
+      const store = await stores.openFilled(filled, durability);
+      return {
+        run: (round) => turn(store, filled, new Random(round), sizes),
+        end: () => store.close(),
+      };
+    },
   };
-  await Promise.all(
-    Array.from({ length: WRITERS }, (_, number) => writer(number)),
-  );
-  return (now() - begin) / count;
 }
 
-/** Does so many puts, by so many writers; for counting their flushes. */
-export async function putTimes(
-  put: Put,
-  count: number,
-  writers: number,
-): Promise<void> {
-  let left = count;
-  const writer = async (number: number): Promise<void> => {
-    const random = new Random(number);
-    for (; left > 0;) {
-      left -= 1;
-      await put(random);
-    }
+/** One transaction of 100 puts over entries that follow each other, or that are anywhere. */
+function smallBatch(
+  isOrdered: boolean,
+  { keys, values }: Contents,
+  random: Random,
+): Entry[] {
+  const start = random.below(Math.max(1, keys.count - SMALL_BATCH));
+  return Array.from({ length: SMALL_BATCH }, (_, place) => {
+    const index = isOrdered ? start + place : random.below(keys.count);
+    return [keys.at(index), values.at(index + 1 + random.below(64))];
+  });
+}
+
+function batches(order: "seq" | "random", durability: Durability): Workload {
+  const isOrdered = order === "seq";
+  const isFlushed = durability === "flushed";
+  const words: Words = {
+    id: `txn100_${order}${isFlushed ? "_durable" : ""}`,
+    title: `transaction of 100 puts, ${isOrdered ? "in order" : "in no order"}, ${
+      isFlushed ? "durable" : "no flush"
+    }`,
+    operation: "transactions",
+    unit: "time",
+    durability,
   };
-  await Promise.all(
-    Array.from({ length: writers }, (_, number) => writer(number)),
-  );
+  return committing(words, (store, filled, random, { durableMs, shortMs }) => {
+    const call = () => store.write(smallBatch(isOrdered, filled, random), false);
+    return isFlushed ? timeEach(call, durableMs) : timeCalls(call, shortMs);
+  });
 }
 
-/** Names of the workloads; counts of flushes are kept under the same. */
-export const names = {
-  unflushed: "putSync, one a commit, no flush",
-  sync: "putSync, durable",
-  promised: "await put, durable, one at a time",
-  writers: "await put, durable, 64 writers",
-} as const;
+const unflushed = committing({
+  id: "put_1m",
+  title: "putSync, one a commit, no flush",
+  operation: "commits",
+  unit: "rate",
+  durability: "unflushed",
+}, (store, filled, random, { shortMs }) => {
+  const put = putOf(store);
+  return timeCalls(() => put(...overwrite(filled, random)), shortMs);
+});
 
-async function unflushed(run: Run, keys: Keys): Promise<void> {
-  const { commits } = run.sizes;
-  const contenders = run.engines.map((engine) => {
-    const store = run.folder.open(engine, LARGE, "unflushed");
-    const put = syncPuts(store, keys);
-    return {
-      name: engine.name,
-      store,
-      run(round: number) {
+const durable = committing({
+  id: "put_durable",
+  title: "putSync, durable",
+  operation: "commits",
+  unit: "time",
+  durability: "flushed",
+  floors: [appendFloors.native, appendFloors.sync],
+}, (store, filled, random, { durableMs }) => {
+  const put = putOf(store);
+  return timeEach(() => put(...overwrite(filled, random)), durableMs);
+});
+
+const awaited = committing({
+  id: "await_durable",
+  title: "await put, durable, one at a time",
+  operation: "commits",
+  unit: "time",
+  durability: "flushed",
+  floors: [appendFloors.native, appendFloors.async],
+}, (store, filled, random, { durableMs }) => {
+  return timeEach(() => store.put(...overwrite(filled, random)), durableMs);
+});
+
+const writers = committing({
+  id: "writers_64",
+  title: "await put, durable, 64 writers",
+  operation: "puts",
+  unit: "rate",
+  durability: "flushed",
+}, (store, filled, random, { durableMs }) => {
+  const seeds = Array.from(
+    { length: WRITERS },
+    () => new Random(random.below(2 ** 31)),
+  );
+  const put = (loop: number): Awaitable<unknown> => store.put(...overwrite(filled, seeds[loop]!));
+  return timeTogether(put, WRITERS, durableMs);
+});
+
+/** One put a commit into a store that is empty at first. */
+const fresh: Workload = {
+  id: "put_fresh",
+  title: "putSync, one a commit, no flush, 10,000 into an empty store",
+  group: "commits",
+  operation: "commits",
+  unit: "rate",
+  isWriting: true,
+  isCounted: true,
+  begin({ stores, sizes }) {
+    const keys = new Keys(sizes.hotEntries);
+    return Promise.resolve({
+      async run(round) {
+        const store = await stores.openEmpty("fresh", "unflushed");
+        const put = putOf(store);
         const random = new Random(round);
-        const begin = now();
-        for (let left = commits; left > 0; left -= 1) put(random);
-        return Promise.resolve((now() - begin) / commits);
+        const measured = await timeOnce(async () => {
+          for (let left = keys.count; left > 0; left -= 1) {
+            const done = put(
+              ...overwrite(
+                { name: "fresh", keys, values: smallValues },
+                random,
+              ),
+            );
+            if (done instanceof Promise) await done;
+          }
+        }, keys.count);
+        await store.close();
+        return measured;
       },
-    };
-  });
-  await run.add(
-    { name: names.unflushed, operation: "commits", unit: "rate" },
-    contenders,
-  );
-  for (const { store } of contenders) await store.close();
-}
-
-/** Runs all of them. */
-export async function commits(
-  run: Run,
-  keys: Keys,
-  file: FloorFile,
-): Promise<void> {
-  await unflushed(run, keys);
-  run.folder.settle();
-  const { durableMs } = run.sizes;
-  const opened = run.engines.map((engine) => {
-    return {
-      name: engine.name,
-      store: run.folder.open(engine, LARGE, "flushed"),
-    };
-  });
-  const contenders = (
-    time: typeof timeEach,
-    puts: typeof syncPuts,
-    floor: Put | null,
-  ) => {
-    const all = opened.map(({ name, store }): Contender => {
-      const put = puts(store, keys);
-      return { name, run: (round) => time(put, round, durableMs) };
+      end: () => stores.remove("fresh"),
     });
-    if (floor === null) return all;
-    return [...all, {
-      name: "floor",
-      run: (round: number) => time(floor, round, durableMs),
-    }];
-  };
-  const each = { operation: "commits", unit: "time" } as const;
-  const all = { operation: "puts", unit: "rate" } as const;
-  const inSync = contenders(timeEach, syncPuts, () => floorSync(file));
-  await run.add({ name: names.sync, ...each }, inSync);
-  const promised = contenders(timeEach, promisedPuts, () => floorAsync(file));
-  await run.add({ name: names.promised, ...each }, promised);
-  await run.add(
-    { name: names.writers, ...all },
-    contenders(timeWriters, promisedPuts, null),
-  );
-  for (const { store } of opened) await store.close();
-}
+  },
+};
+
+export const commits: readonly Workload[] = [
+  unflushed,
+  fresh,
+  batches("seq", "unflushed"),
+  batches("random", "unflushed"),
+  batches("seq", "flushed"),
+  batches("random", "flushed"),
+  durable,
+  awaited,
+  writers,
+];

@@ -1,128 +1,120 @@
 /**
  * Reads, each with its key built anew: one by one in a store that stays in the processor's caches
- * and in the large one, many at once, and rows in order.
+ * and in the large one, many at once, and rows in order. Of each value the size and a byte are
+ * used.
  */
-import { type Contender, now, timeCalls } from "../compare.ts";
-import { Keys, Random } from "../data.ts";
-import type { OpenStore } from "../engines/engine.ts";
-import type { Run } from "../run.ts";
+import { type Keys, Random } from "../data.ts";
+import type { Awaitable, OpenStore } from "../engines/engine.ts";
 import { MANY, SCAN_ROWS } from "../sizes.ts";
-import { assertFilled, fill } from "../stores.ts";
-import { LARGE } from "./loads.ts";
+import { type Contents, contents } from "../stores.ts";
+import { timeCalls, timeOnce } from "../timing.ts";
+import { anyKey, touch, use, type Workload } from "./workload.ts";
 
-const HOT = "hot";
+/** What to call, given a store, what it holds, and a source of indexes. */
+type MakeCall = (
+  store: OpenStore,
+  filled: Contents,
+  random: Random,
+) => () => Awaitable<unknown>;
 
-/** A read to be measured: given a store and a source of indexes, what to call. */
-type MakeCall = (store: OpenStore, random: Random) => () => unknown;
-
-/** One open store for each engine. */
-interface Opened {
-  readonly name: string;
-  readonly store: OpenStore;
-}
-
-/** Contenders that call what `make` makes, all with the same indexes. */
-function callers(
-  run: Run,
-  opened: readonly Opened[],
+/** A read that is measured by calling it. */
+function reading(
+  id: string,
+  title: string,
+  contentsOf: typeof contents.large,
   make: MakeCall,
-  parts: number,
-): Contender[] {
-  return opened.map(({ name, store }) => ({
-    name,
-    run: async (round) => {
-      return await timeCalls(make(store, new Random(round)), run.sizes.readMs) /
-        parts;
-    },
-  }));
-}
-
-async function openFilled(run: Run, keys: Keys): Promise<Opened[]> {
-  const opened: Opened[] = [];
-  for (const engine of run.engines) {
-    const store = run.folder.open(engine, HOT, "unflushed");
-    fill(store, keys, keys.shuffled());
-    assertFilled(store, keys);
-    await store.close();
-    opened.push({
-      name: engine.name,
-      store: run.folder.open(engine, HOT, "unflushed"),
-    });
-  }
-  return opened;
-}
-
-async function hotReads(run: Run): Promise<void> {
-  const keys = new Keys(run.sizes.hotEntries);
-  const opened = await openFilled(run, keys);
-  const of = (name: string) => `${name}, ${keys.count.toLocaleString("en")} entries`;
-  const building: MakeCall = (_store, random) => () => keys.at(random.below(keys.count));
-  await run.add({
-    name: "building a key (no store)",
-    operation: "keys",
+  per: number = 1,
+): Workload {
+  return {
+    id,
+    title,
+    group: "reads",
+    operation: per === SCAN_ROWS ? "rows" : "gets",
     unit: "rate",
-  }, [
-    {
-      name: "floor",
-      run: (round) => timeCalls(building(opened[0]!.store, new Random(round)), 50),
+    isWriting: false,
+    async begin({ stores, sizes }) {
+      const filled = contentsOf(sizes);
+      const store = await stores.openFilled(filled, "unflushed");
+      return {
+        run: (round) => timeCalls(make(store, filled, new Random(round)), sizes.shortMs, per),
+        end: () => store.close(),
+      };
     },
-  ]);
-  const get: MakeCall = (store, random) => () => store.get(keys.at(random.below(keys.count)));
-  const view: MakeCall = (store, random) => () => store.getView(keys.at(random.below(keys.count)));
-  const gets = { operation: "gets", unit: "rate" } as const;
-  await run.add({ name: of("get"), ...gets }, callers(run, opened, get, 1));
-  await run.add(
-    { name: of("getView"), ...gets },
-    callers(run, opened, view, 1),
-  );
-  for (const { store } of opened) await store.close();
+  };
 }
 
-async function largeReads(
-  run: Run,
-  keys: Keys,
-  opened: readonly Opened[],
-): Promise<void> {
-  const key = (random: Random) => keys.at(random.below(keys.count));
-  const get: MakeCall = (store, random) => () => store.get(key(random));
-  const many: MakeCall = (store, random) => () => {
-    return store.getMany(Array.from({ length: MANY }, () => key(random)));
+const get: MakeCall = (store, { keys }, random) => () =>
+  use(store.get(anyKey(keys, random)), touch);
+
+const view: MakeCall = (store, filled, random) => {
+  const { keys } = filled;
+  if (store.getView === undefined) return get(store, filled, random);
+  return () => touch(store.getView!(anyKey(keys, random)));
+};
+
+const getInOrder: MakeCall = (store, { keys }, random) => {
+  let index = random.below(keys.count);
+  return () => {
+    index = (index + 1) % keys.count;
+    return use(store.get(keys.at(index)), touch);
   };
-  const lastStart = keys.count - SCAN_ROWS;
-  const scan: MakeCall = (store, random) => () => {
-    return store.scan(keys.at(random.below(lastStart)), SCAN_ROWS);
-  };
-  const gets = { operation: "gets", unit: "rate" } as const;
-  const rows = { operation: "rows", unit: "rate" } as const;
-  await run.add({ name: "get, random", ...gets }, callers(run, opened, get, 1));
-  await run.add(
-    { name: "getMany, 1,000 keys", ...gets },
-    callers(run, opened, many, MANY),
-  );
-  await run.add(
-    { name: "scan, 100 rows", ...rows },
-    callers(run, opened, scan, SCAN_ROWS),
-  );
-  const whole = opened.map(({ name, store }): Contender => ({
-    name,
-    run() {
-      const begin = now();
-      store.scan(undefined, undefined);
-      return Promise.resolve((now() - begin) / keys.count);
-    },
-  }));
-  await run.add({ name: "scan, all rows", ...rows }, whole);
+};
+
+function assertMissing(value: unknown): void {
+  if (value !== undefined) {
+    throw new Error("Cannot measure: a missing key has a value");
+  }
 }
 
-/** Runs all reads. */
-export async function reads(run: Run, keys: Keys): Promise<void> {
-  await hotReads(run);
-  const opened = run.engines.map((engine): Opened => {
+const getMissing: MakeCall = (store, { keys }, random) => () => {
+  const key = (keys as Keys).missingAt(random.below(keys.count));
+  return use(store.get(key), assertMissing);
+};
+
+function touchAll(values: readonly (ArrayLike<number> | undefined)[]): void {
+  for (const value of values) touch(value);
+}
+
+const getMany: MakeCall = (store, { keys }, random) => () => {
+  const wanted = Array.from({ length: MANY }, () => anyKey(keys, random));
+  return use(store.getMany(wanted), touchAll);
+};
+
+const scan: MakeCall = (store, { keys }, random) => () => {
+  const start = keys.at(random.below(Math.max(1, keys.count - SCAN_ROWS)));
+  return store.scan(start, SCAN_ROWS);
+};
+
+const scanAll: Workload = {
+  id: "scan_full",
+  title: "scan, all rows",
+  group: "reads",
+  operation: "rows",
+  unit: "rate",
+  isWriting: false,
+  async begin({ stores, sizes }) {
+    const filled = contents.large(sizes);
+    const store = await stores.openFilled(filled, "unflushed");
     return {
-      name: engine.name,
-      store: run.folder.open(engine, LARGE, "unflushed"),
+      run: () => timeOnce(() => store.scan(undefined, undefined), filled.keys.count),
+      end: () => store.close(),
     };
-  });
-  await largeReads(run, keys, opened);
-  for (const { store } of opened) await store.close();
-}
+  },
+};
+
+export const reads: readonly Workload[] = [
+  reading("get_hot", "get, 10,000 entries", contents.hot, get),
+  reading("view_hot", "get as a view, 10,000 entries", contents.hot, view),
+  reading("get_random", "get, at random", contents.large, get),
+  reading("get_ordered", "get, keys in order", contents.large, getInOrder),
+  reading(
+    "get_missing",
+    "get, keys that are not there",
+    contents.large,
+    getMissing,
+  ),
+  reading("get_many", "getMany, 1,000 keys", contents.large, getMany, MANY),
+  reading("scan_100", "scan, 100 rows", contents.large, scan, SCAN_ROWS),
+  scanAll,
+  reading("get_paths", "get, paths of 34 bytes", contents.paths, get),
+];

@@ -1,0 +1,35 @@
+/** Every workload, as they run: what reads a store comes before what changes it. */
+import { commits } from "./commits.ts";
+import { floors } from "./floors.ts";
+import { loads } from "./loads.ts";
+import { reads } from "./reads.ts";
+import type { Workload } from "./workload.ts";
+
+const all: readonly Workload[] = [...floors, ...loads, ...reads, ...commits];
+
+/**
+ * Chooses workloads.
+ *
+ * @param names Ids of workloads or names of groups; all workloads if left out.
+ * @throws If a name is neither.
+ */
+export function chooseWorkloads(
+  names?: readonly string[],
+): readonly Workload[] {
+  if (names === undefined) return all;
+  const isNamed = (name: string) => all.some(({ id, group }) => id === name || group === name);
+  const unknown = names.find((name) => !isNamed(name));
+  if (unknown !== undefined) {
+    const groups = [...new Set(all.map(({ group }) => group))].join(", ");
+    const ids = all.map(({ id }) => id).join(", ");
+    throw new Error(
+      `Cannot measure "${unknown}": groups are ${groups}; workloads are ${ids}`,
+    );
+  }
+  return all.filter(({ id, group }) => names.includes(id) || names.includes(group));
+}
+
+/** The workload of an id. */
+export function workloadOf(id: string): Workload {
+  return chooseWorkloads([id])[0]!;
+}
