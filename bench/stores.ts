@@ -17,13 +17,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Keys, type KeySet, PathKeys, shuffled, Values } from "./data.ts";
 import type { Awaitable, Durability, Engine, Entry, OpenStore } from "./engines/engine.ts";
-import { BATCH, type Sizes, SMALL_BATCH, VALUE_SIZE } from "./sizes.ts";
+import { BATCH, type Sizes, VALUE_SIZE } from "./sizes.ts";
 
 /** Where runs have their folders: in the clone, so that the disk is that of the clone. */
 const RUNS = fileURLToPath(new URL("../.cache/bench/", import.meta.url));
 
 /** How often a filled store is asked for a value to see that it is right. */
 const PROBES = 1000;
+/** Bytes of values of one transaction, at most. */
+const BATCH_SIZE = 4 << 20;
 /** Different values of 100 bytes. */
 const VALUE_COUNT = 4096;
 /** Bytes of the units that a file's blocks are counted in. */
@@ -195,8 +197,8 @@ async function settled(result: Awaitable<unknown>): Promise<void> {
 }
 
 /**
- * Puts every entry once, in transactions of 1,000, or of 100 if its values are large; each key
- * built anew.
+ * Puts every entry once, in transactions of 1,000 entries, or fewer of large values; each key built
+ * anew.
  *
  * @param order The indexes, or null for rising keys.
  */
@@ -205,7 +207,7 @@ export async function fill(
   { keys, values }: Contents,
   order: Uint32Array | null,
 ): Promise<void> {
-  const batch = values.sizeMax > VALUE_SIZE ? SMALL_BATCH : BATCH;
+  const batch = Math.max(1, Math.min(BATCH, Math.floor(BATCH_SIZE / values.sizeMax)));
   for (let at = 0; at < keys.count;) {
     const entries: Entry[] = [];
     const end = Math.min(at + batch, keys.count);

@@ -2,14 +2,20 @@
  * Every engine that might be here, in the order of the tables. A new one is a file in this folder
  * and a line in this list.
  */
+import { denokv } from "./denokv.ts";
 import { type Absent, type Engine, failureOf, type Finder } from "./engine.ts";
+import { level } from "./level.ts";
 import { lmdb } from "./lmdb.ts";
+import { sqlite } from "./sqlite.ts";
 import { exclusive, zeolite } from "./zeolite.ts";
 
 const finders: readonly Finder[] = [
   zeolite,
   exclusive,
   lmdb,
+  level,
+  sqlite,
+  denokv,
 ];
 
 /** The engines that were found, and those that were not. */

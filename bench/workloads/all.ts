@@ -1,11 +1,24 @@
 /** Every workload, as they run: what reads a store comes before what changes it. */
 import { commits } from "./commits.ts";
+import { files } from "./files.ts";
 import { floors } from "./floors.ts";
 import { loads } from "./loads.ts";
+import { mixed } from "./mixed.ts";
 import { reads } from "./reads.ts";
+import { small } from "./small.ts";
+import { values } from "./values.ts";
 import type { Workload } from "./workload.ts";
 
-const all: readonly Workload[] = [...floors, ...loads, ...reads, ...commits];
+const all: readonly Workload[] = [
+  ...floors,
+  ...loads,
+  ...files,
+  ...reads,
+  ...small,
+  ...values,
+  ...mixed,
+  ...commits,
+];
 
 /**
  * Chooses workloads.
