@@ -11,6 +11,7 @@ import { findEngines } from "./engines/all.ts";
 import { canCount, countFlushes } from "./flushes.ts";
 import { describeMachine } from "./machine.ts";
 import { type EngineNote, type Results, shorten } from "./report.ts";
+import { summary } from "./results.ts";
 import { Run } from "./Run.ts";
 import { type Sizes, sizesOf } from "./sizes.ts";
 import { RunFolder } from "./stores.ts";
@@ -52,39 +53,24 @@ async function addFlushes(
 }
 
 /** Runs everything once. */
-async function runAll(
-  { workloads, engines: ids, sizes, seed }: Asked,
-): Promise<Results> {
+async function runAll({ workloads, engines: ids, sizes, seed }: Asked): Promise<Results> {
   const begin = performance.now();
   using folder = new RunFolder();
   const machine = describeMachine(folder.path);
   const { engines, absent } = await findEngines(ids);
-  console.log(
-    `${machine.runtimeTitle} ${machine.runtimeVersion}, seed ${seed}`,
-  );
+  console.log(`${machine.runtimeTitle} ${machine.runtimeVersion}, seed ${seed}`);
   for (const { name, version } of engines) console.log(`  ${name} ${version}`);
-  for (const { name, reason } of absent) {
-    console.log(`  ${name} is absent: ${reason}`);
-  }
+  for (const { name, reason } of absent) console.log(`  ${name} is absent: ${reason}`);
   await using run = new Run(engines, sizes, folder.path, seed);
   await run.add(workloads);
   await addFlushes(run, workloads, folder.path);
   const seconds = Math.round((performance.now() - begin) / 1000);
-  console.log(`${seconds} s`);
-  const notes = engines.map(
-    ({ id, name, kind, version, options }): EngineNote => {
-      return { id, name, kind, version, options };
-    },
-  );
-  return {
-    machine,
-    engines: notes,
-    absent,
-    sizes,
-    seed,
-    seconds,
-    rows: run.rows,
-  };
+  const notes = engines.map(({ id, name, kind, version, options }): EngineNote => {
+    return { id, name, kind, version, options };
+  });
+  const results = { machine, engines: notes, absent, sizes, seed, seconds, rows: run.rows };
+  console.log(`\n${seconds} s\n${summary(results)}`);
+  return results;
 }
 
 function wordsOf(text: string | undefined): readonly string[] | undefined {

@@ -50,8 +50,8 @@ const whole: Sizes = {
   hotEntries: 10_000,
   mixedEntries: 10_000,
   pathEntries: 100_000,
-  loadRounds: 3,
-  rounds: 5,
+  loadRounds: 2,
+  rounds: 3,
   shortMs: 250,
   durableMs: 400,
   volume: 32 << 20,
@@ -90,5 +90,5 @@ export function sizesOf(
   const sizes = isQuick ? quick : whole;
   const { rounds, entries = sizes.entries } = changes;
   if (rounds === undefined) return { ...sizes, entries };
-  return { ...sizes, entries, rounds, loadRounds: rounds };
+  return { ...sizes, entries, rounds, loadRounds: Math.ceil(rounds / 2) };
 }

@@ -91,9 +91,17 @@ await install();
 await build();
 await installPeers();
 mkdirSync(results, { recursive: true });
+const paths = [];
 for (const name of names) {
   const [program, args] = runtimes[name];
-  const kept = values.json || values.write ? ["--json", join(results, `${name}.json`)] : [];
+  const path = join(results, `${name}.json`);
+  paths.push(path);
+  const kept = values.json || values.write ? ["--json", path] : [];
   console.log("");
   await runOrExit(program, [...args, ...flags, ...kept]);
+}
+if (values.write) {
+  await runOrExit(tools.bun, ["run", join(folder, "write_main.ts"), folder, ...paths]);
+  const page = join(folder, "RESULTS.md");
+  await runOrExit(tools.deno, ["fmt", "--quiet", "--config", join(root, "deno.json"), page]);
 }

@@ -111,6 +111,18 @@ const awaited = committing({
   return timeEach(() => store.put(...overwrite(filled, random)), durableMs);
 });
 
+const pair = committing({
+  id: "await_pair_durable",
+  title: "await two puts at once, durable",
+  operation: "pairs",
+  unit: "time",
+  durability: "flushed",
+  floors: [appendFloors.async],
+}, (store, filled, random, { durableMs }) => {
+  const put = () => store.put(...overwrite(filled, random));
+  return timeEach(() => Promise.all([put(), put()]), durableMs);
+});
+
 const writers = committing({
   id: "writers_64",
   title: "await put, durable, 64 writers",
@@ -170,5 +182,6 @@ export const commits: readonly Workload[] = [
   batches("random", "flushed"),
   durable,
   awaited,
+  pair,
   writers,
 ];
