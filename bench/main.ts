@@ -11,7 +11,7 @@ import { findEngines } from "./engines/all.ts";
 import { canCount, countFlushes } from "./flushes.ts";
 import { describeMachine } from "./machine.ts";
 import { type EngineNote, type Results, shorten } from "./report.ts";
-import { summary } from "./results.ts";
+import { summary, verdictNotes } from "./results.ts";
 import { Run } from "./Run.ts";
 import { type Sizes, sizesOf } from "./sizes.ts";
 import { RunFolder } from "./stores.ts";
@@ -109,5 +109,6 @@ const results = await runAll({
   seed: numberOf("seed", values.seed) ?? Date.now() % 1_000_000_007,
 });
 if (values.json !== undefined) {
-  writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
+  const text = JSON.stringify({ ...results, verdicts: verdictNotes(results) }, null, 2);
+  writeFileSync(values.json, `${text}\n`);
 }

@@ -57,6 +57,15 @@ export function summary(results: VerdictsOf): string {
   return [...lines, ...lost].join("\n");
 }
 
+/** The verdicts, and the rows in which a peer is ahead without a target, as they are kept. */
+export function verdictNotes(results: VerdictsOf): object[] {
+  const lost = lostRows(results).map((verdict) => ({ ...verdict, least: undefined }));
+  return [...verdictsOf(results), ...lost].map(({ row, ...rest }) => ({
+    workload: row.id,
+    ...rest,
+  }));
+}
+
 function lostTable(results: Results): string {
   const lost = lostRows(results);
   if (lost.length === 0) return "No other row: everywhere else Zeolite is ahead of every peer.";
