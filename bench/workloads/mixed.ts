@@ -42,10 +42,12 @@ const alone: Workload = {
   async begin({ stores, sizes }) {
     const filled = contents.mixed(sizes);
     const store = await stores.openFilled(filled, "unflushed");
+    const turn = (round: number) => {
+      return timeCalls(mixing(store, filled, new Random(round), SCAN_ROWS), 2 * sizes.shortMs);
+    };
+    await turn(-1);
     return {
-      run(round) {
-        return timeCalls(mixing(store, filled, new Random(round), SCAN_ROWS), sizes.shortMs);
-      },
+      run: turn,
       end: () => store.close(),
     };
   },
@@ -95,6 +97,7 @@ const threads: Workload = {
     const [engine, path] = [stores.engine.id, stores.path(filled.name)];
     const started = Array.from({ length: THREADS }, () => new Thread());
     for (const thread of started) await thread.tell({ do: "open", engine, path, sizes });
+    await Promise.all(started.map((thread) => thread.tell({ do: "run", seed: -1 })));
     return {
       async run(round) {
         const done = started.map((thread, index) => {

@@ -47,7 +47,7 @@ async function obey(task: Task): Promise<Measured | null> {
       const filled = contents.mixed(sizes!);
       return await timeCalls(
         mixing(store!, filled, new Random(task.seed), SCAN_ROWS),
-        sizes!.shortMs,
+        2 * sizes!.shortMs,
       );
     }
     case "close":
