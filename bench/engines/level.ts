@@ -1,7 +1,7 @@
 /**
  * classic-level: LevelDB. Values as bytes; `sync: true` for a durable write; no compression, since
- * the values do not compress; 256 MiB of cache and 64 MiB of write buffer instead of 8 and 4, which
- * makes it faster. It has `getSync`, but every write is a promise.
+ * the values do not compress; 256 MiB of cache and 64 MiB of write buffer instead of 8 and 4, with
+ * which it reads faster. It has `getSync`, but every write is a promise.
  */
 import type { Engine, Finder, OpenOptions, OpenStore } from "./engine.ts";
 import { importModule, isInstalled, versionOf } from "./packages.ts";
