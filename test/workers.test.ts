@@ -145,6 +145,64 @@ for (const [workers, exclusive] of [[WORKERS, false], [WORKERS, true], [8, false
   });
 }
 
+/** Entries that several threads overwrite, and milliseconds of it. */
+const OVERWRITTEN = 400;
+const OVERWRITING_MS = 3000;
+
+/** Overwrites entries and walks over all of them; each value has one byte throughout. */
+function overwriteAndWalk(here: Here, path: string, count: number, until: number): number {
+  const store = here.store(path, { durability: "none", encoding: "binary", keyEncoding: "u32" });
+  let walks = 0;
+  for (let turn = 0; Date.now() < until; turn += 1) {
+    store.putSync((turn * 7919) % count, new Uint8Array(100).fill(turn));
+    if (turn % 4 !== 0) continue;
+    for (const { value } of store.getRange({ start: (turn * 31) % count })) {
+      if (value[0] !== value[99]) throw new Error("a row is of two states");
+    }
+    walks += 1;
+  }
+  return walks;
+}
+
+/** Has this thread and Workers do so at once. */
+async function overwriteInThreads(
+  here: Here,
+  path: string,
+  workers: number,
+  count: number,
+  until: number,
+  text: string,
+): Promise<number> {
+  here.store(path, { durability: "none", encoding: "binary", keyEncoding: "u32" });
+  const threads = await Promise.all(Array.from({ length: workers }, () => here.startThread()));
+  const all = threads.map((thread) =>
+    thread.run(
+      (there, source, at, entries, end) => {
+        return there.load<typeof overwriteAndWalk>(source)(there, at, entries, end);
+      },
+      text,
+      path,
+      count,
+      until,
+    )
+  );
+  const own = here.load<typeof overwriteAndWalk>(text)(here, path, count, until);
+  const walks = await Promise.all(all);
+  for (const thread of threads) thread.terminate();
+  return walks.reduce((sum, walked) => sum + walked, own);
+}
+
+test("workers: a range is of one state while another thread commits", async () => {
+  using folder = new Folder();
+  await using peer = await Peer.start(OWN);
+  const until = Date.now() + OVERWRITING_MS;
+  const text = overwriteAndWalk.toString();
+  const path = folder.file("store");
+  const walks = await peer.run(overwriteInThreads, path, WORKERS, OVERWRITTEN, until, text);
+  assert.ok(walks > 0);
+  await peer.end();
+});
+
 /** Writes without end, each batch a commit, until it is ended. */
 async function writeBatches(there: Here, path: string, id: number): Promise<void> {
   const store = there.store(path, { durability: "none", checkpointBytes: 65536 });

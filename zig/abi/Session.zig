@@ -214,17 +214,13 @@ pub fn isTxnScope(self: *const Session, scope: u32) bool {
 /// The tree of `table` in `scope`; null: the table does not exist there.
 pub fn source(self: *Session, scope: u32, table: u32) Error!?Source {
     if (self.isTxnScope(scope)) return self.txnSource(table);
-    if (scope == 0) {
-        const view = try self.latest();
-        if (table == 0) return .{ .pages = view.pages(), .tree = view.main };
-        return self.latestNamed(view, table);
-    }
-    const held = self.scopes.get(scope) orelse return error.TxnEnded;
-    const view = switch (held) {
-        .snapshot => |snapshot| &snapshot.view,
-        .txn => return error.TxnEnded,
-    };
+    return self.sourceIn(try self.committedView(scope), scope, table);
+}
+
+/// The same in a view that `committedView` gave for `scope`, which may be older than the newest.
+fn sourceIn(self: *Session, view: *const Env.View, scope: u32, table: u32) Error!?Source {
     if (table == 0) return .{ .pages = view.pages(), .tree = view.main };
+    if (scope == 0) return self.latestNamed(view, table);
     const named = try self.namedAt(table);
     const tree = try self.resolve(view, named) orelse return null;
     return .{ .pages = view.pages(), .tree = tree };
@@ -419,14 +415,18 @@ pub fn createRange(
     options: Range.Options,
 ) Error!*Range {
     const env = self.env;
-    const from = try self.source(scope, table);
-    const tree = if (from) |it| it.tree else page_format.Tree.empty;
     if (!self.isTxnScope(scope)) {
-        const snapshot = (try self.committedView(scope)).snapshot;
+        // One look at the newest state for both: a commit may be published between two.
+        const view = try self.committedView(scope);
+        const found = try self.sourceIn(view, scope, table);
+        const tree = if (found) |it| it.tree else page_format.Tree.empty;
+        const snapshot = view.snapshot;
         try env.pin(snapshot.txnid);
         errdefer env.unpin(snapshot.txnid);
         return Range.create(env, snapshot, env.dirty.set, 0, tree, bounds, options);
     }
+    const from = try self.source(scope, table);
+    const tree = if (from) |it| it.tree else page_format.Tree.empty;
     const txnid = self.txn.?.txnid;
     try env.pin(txnid - 1);
     errdefer env.unpin(txnid - 1);
