@@ -6,6 +6,7 @@ const std = @import("std");
 const clock = @import("clock.zig");
 const data = @import("data.zig");
 const lmdb = @import("lmdb.zig");
+const report = @import("report.zig");
 const sorted = @import("sorted.zig");
 const zeolite = @import("zeolite.zig");
 
@@ -79,7 +80,7 @@ pub const Store = union(enum) {
         }
     }
 
-    pub fn put(self: *Store, puts: zeolite.Puts) !void {
+    pub fn put(self: *Store, puts: data.Puts) !void {
         switch (self.*) {
             inline else => |*store| try store.put(puts),
         }
@@ -107,6 +108,8 @@ contenders: []const Contender,
 values: *const data.Values,
 kept: std.ArrayList(Kept) = .empty,
 rows: std.ArrayList(Row) = .empty,
+/// Where a row goes as soon as it is measured.
+out: *std.Io.Writer,
 path_count: u32 = 0,
 
 /// Who reads: contenders that differ in writing only are left out.
@@ -237,10 +240,10 @@ pub fn measure(
     names: []const []const u8,
     work: anytype,
 ) !void {
-    return self.measureRounds(self.sizes.rounds, id, title, unit, names, work);
+    return self.measureRounds(0, self.sizes.rounds, id, title, unit, names, work);
 }
 
-/// The same for what takes seconds: fewer rounds.
+/// The same for what takes seconds: fewer rounds, and nothing warms up.
 pub fn measureSlow(
     self: *Bench,
     id: []const u8,
@@ -250,11 +253,12 @@ pub fn measureSlow(
     work: anytype,
 ) !void {
     const rounds = @min(self.sizes.rounds, slow_rounds_max);
-    return self.measureRounds(rounds, id, title, unit, names, work);
+    return self.measureRounds(1, rounds, id, title, unit, names, work);
 }
 
 fn measureRounds(
     self: *Bench,
+    first: u32,
     rounds: u32,
     id: []const u8,
     title: []const u8,
@@ -268,19 +272,19 @@ fn measureRounds(
     }
     const order = try self.allocator.alloc(usize, names.len);
     for (order, 0..) |*place, index| place.* = index;
-    for (0..rounds + 1) |round| {
+    for (first..rounds + 1) |round| {
         self.random.random().shuffle(usize, order);
         for (order) |index| {
             const figure: f64 = try work.turn(index, round);
             if (round > 0) columns[index].figures[round - 1] = figure;
         }
     }
-    try self.rows.append(self.allocator, .{
-        .id = id,
-        .title = title,
-        .unit = unit,
-        .columns = columns,
-    });
+    try self.finish(.{ .id = id, .title = title, .unit = unit, .columns = columns });
+}
+
+fn finish(self: *Bench, row: Row) !void {
+    try self.rows.append(self.allocator, row);
+    try report.printRow(self.out, self.allocator, row);
 }
 
 /// Adds a row that was measured once.
@@ -296,12 +300,7 @@ pub fn add(
     for (columns, names, figures) |*column, name, figure| {
         column.* = .{ .name = name, .figures = try self.allocator.dupe(f64, &.{figure}) };
     }
-    try self.rows.append(self.allocator, .{
-        .id = id,
-        .title = title,
-        .unit = unit,
-        .columns = columns,
-    });
+    try self.finish(.{ .id = id, .title = title, .unit = unit, .columns = columns });
 }
 
 /// A seed of a round that is the same for every contender.

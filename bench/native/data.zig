@@ -9,6 +9,9 @@ pub const value_size = 100;
 /// Different values; entry i has value i modulo this.
 pub const value_count = 4096;
 
+/// Lookups of one turn: the state they read from is let go behind them.
+pub const turn_size = 1000;
+
 pub const Key = [key_size]u8;
 
 /// Mixes the bits of a number.
@@ -79,3 +82,14 @@ pub fn shuffledKeys(allocator: std.mem.Allocator, count: u32) ![]Key {
 pub fn randomKeys(keys: []Key, entries: u32, random: std.Random) void {
     for (keys) |*key| key.* = keyAt(entries, random.uintLessThan(u32, entries));
 }
+
+/// What is put where: keys in the order of their puts, and the value of the first.
+pub const Puts = struct {
+    keys: []const Key,
+    values: *const Values,
+    first: usize = 0,
+    /// Entries of one transaction.
+    batch: usize,
+    /// All keys rise, above every key of the store.
+    append: bool = false,
+};

@@ -5,30 +5,29 @@
 const std = @import("std");
 const clock = @import("clock.zig");
 const data = @import("data.zig");
-const zeolite = @import("zeolite.zig");
 
 const Key = data.Key;
-const Puts = zeolite.Puts;
-const turn_size = zeolite.turn_size;
+const Puts = data.Puts;
+const turn_size = data.turn_size;
 
 pub const names = [_][]const u8{ "liblmdb.so.0", "liblmdb.so", "liblmdb.dylib" };
 
 const map_size = 4 << 30;
 
-const nosubdir = 0x4000;
-const nosync = 0x10000;
-const rdonly = 0x20000;
+pub const nosubdir = 0x4000;
+pub const nosync = 0x10000;
+pub const rdonly = 0x20000;
 const writemap = 0x80000;
-const put_append = 0x20000;
+pub const put_append = 0x20000;
 const copy_compact = 1;
-const notfound = -30798;
-const cursor_next = 8;
+pub const notfound = -30798;
+pub const cursor_next = 8;
 
-const Value = extern struct {
+pub const Value = extern struct {
     size: usize,
     data: ?[*]const u8,
 
-    fn of(bytes: []const u8) Value {
+    pub fn of(bytes: []const u8) Value {
         return .{ .size = bytes.len, .data = bytes.ptr };
     }
 };
@@ -42,11 +41,11 @@ pub const Stat = extern struct {
     entries: usize,
 };
 
-const Env = opaque {};
-const Txn = opaque {};
-const Cursor = opaque {};
+pub const Env = opaque {};
+pub const Txn = opaque {};
+pub const Cursor = opaque {};
 
-const Calls = struct {
+pub const Calls = struct {
     version: *const fn (?*c_int, ?*c_int, ?*c_int) callconv(.c) [*:0]const u8,
     strerror: *const fn (c_int) callconv(.c) [*:0]const u8,
     env_create: *const fn (**Env) callconv(.c) c_int,

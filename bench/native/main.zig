@@ -165,6 +165,7 @@ fn run(init: std.process.Init, arguments: Arguments, out: *std.Io.Writer) !void 
         .sizes = sizes,
         .contenders = try findContenders(allocator, arguments, out),
         .values = try .create(allocator),
+        .out = out,
     };
     var loads: [3]f64 = undefined;
     _ = getloadavg(&loads, loads.len);
@@ -176,9 +177,7 @@ fn run(init: std.process.Init, arguments: Arguments, out: *std.Io.Writer) !void 
     try out.flush();
     for (&rows.all) |row| {
         if (!isWanted(arguments.only, row.id)) continue;
-        const before = bench.rows.items.len;
         try rows.run(&bench, row);
-        for (bench.rows.items[before..]) |it| try report.printRow(out, allocator, it);
     }
     try targets.print(&bench, out);
     try bench.deinit();

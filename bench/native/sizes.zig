@@ -22,7 +22,7 @@ fn extentOf(bench: *Bench, path: []const u8, suffix: []const u8) !Extent {
     };
 }
 
-const Facts = struct { used: f64, copied: f64, closed: Extent };
+const Facts = struct { used: f64, copied: f64, closed: Extent, log_size: f64 };
 
 /// Loads a store, measures it, and leaves nothing behind.
 fn factsOf(bench: *Bench, contender: Bench.Contender) !Facts {
@@ -54,7 +54,7 @@ fn factsOf(bench: *Bench, contender: Bench.Contender) !Facts {
     const file = try extentOf(bench, path, "");
     const log = try extentOf(bench, path, "-wal");
     try bench.deleteFiles(path);
-    return .{ .used = used, .copied = copied.size, .closed = .{
+    return .{ .used = used, .copied = copied.size, .log_size = log.size, .closed = .{
         .size = file.size + log.size,
         .allocated = file.allocated + log.allocated,
     } };
@@ -72,6 +72,8 @@ pub fn sizes(bench: *Bench, _: []const u8) !void {
     try bench.add("size-copy", "a compact copy of that", .bytes, names, figures);
     for (figures, facts) |*figure, it| figure.* = it.closed.size;
     try bench.add("size-closed", "its files once closed, their lengths", .bytes, names, figures);
+    for (figures, facts) |*figure, it| figure.* = it.log_size;
+    try bench.add("size-log", "the log alone", .bytes, names, figures);
     for (figures, facts) |*figure, it| figure.* = it.closed.allocated;
     try bench.add("size-disk", "its files once closed, on the disk", .bytes, names, figures);
     for (figures, facts) |*figure, it| figure.* = it.closed.size / it.used;

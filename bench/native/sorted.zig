@@ -5,7 +5,6 @@
 const std = @import("std");
 const clock = @import("clock.zig");
 const data = @import("data.zig");
-const zeolite = @import("zeolite.zig");
 
 const Key = data.Key;
 const entry_size = data.key_size + data.value_size;
@@ -82,7 +81,7 @@ pub const Store = struct {
     pub fn closeReader(_: Session) !void {}
 
     /// Takes all its entries at once.
-    pub fn put(self: *Store, puts: zeolite.Puts) !void {
+    pub fn put(self: *Store, puts: data.Puts) !void {
         const slots = try self.allocator.alloc(u32, puts.keys.len);
         const entries = try self.allocator.alloc(u8, puts.keys.len * entry_size);
         for (slots, puts.keys, 0..) |*slot, *key, index| {

@@ -11,9 +11,9 @@ const clock = @import("clock.zig");
 const data = @import("data.zig");
 
 const Key = data.Key;
+const Puts = data.Puts;
+const turn_size = data.turn_size;
 
-/// Lookups of one turn: the state they read from is let go behind them.
-pub const turn_size = 1000;
 /// Of the same order as what `src` waits for the writer lock.
 const timeout_ms = 10_000;
 const explicit_txn = 1;
@@ -235,17 +235,6 @@ fn checked(calls: *const Calls, result: i32) error{Failed}!u32 {
     const size: usize = @intCast(calls.message(&text, text.len));
     return clock.fail("zeolite answered {d}: {s}", .{ result, text[0..size] });
 }
-
-/// What is put where: keys in the order of their puts, and the value of the first.
-pub const Puts = struct {
-    keys: []const Key,
-    values: *const data.Values,
-    first: usize = 0,
-    /// Entries of one transaction.
-    batch: usize,
-    /// All keys rise, above every key of the store.
-    append: bool = false,
-};
 
 pub const Store = struct {
     allocator: std.mem.Allocator,
