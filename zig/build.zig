@@ -185,9 +185,26 @@ fn addBenchStep(b: *std.Build, target: std.Build.ResolvedTarget) void {
     run.step.dependOn(&install_library.step);
     b.step("bench-native", "Measure the library beside liblmdb; arguments behind --")
         .dependOn(&run.step);
+    addRivals(b, target);
     const build_step = b.step("bench-native-build", "Build that into zig-out/bin, running nothing");
     build_step.dependOn(&install.step);
     build_step.dependOn(&install_library.step);
+}
+
+/// LMDB and RocksDB for the benchmark in TypeScript; loaded where they are, never linked.
+fn addRivals(b: *std.Build, target: std.Build.ResolvedTarget) void {
+    const library = b.addLibrary(.{
+        .name = "rivals",
+        .linkage = .dynamic,
+        .root_module = b.createModule(.{
+            .root_source_file = b.path("../bench/native/rivals.zig"),
+            .target = target,
+            .optimize = .ReleaseFast,
+            .link_libc = true,
+        }),
+    });
+    const install = b.addInstallArtifact(library, .{});
+    b.step("bench-rivals", "Build what calls native rivals").dependOn(&install.step);
 }
 
 fn addTool(b: *std.Build, name: []const u8, root: []const u8) *std.Build.Step.Run {
