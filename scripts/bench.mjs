@@ -13,6 +13,7 @@
  *   --entries  entries of the large store
  *   --seed     of the order of the turns; printed by every run
  */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -45,6 +46,19 @@ async function installPeers() {
   console.log("bench: installing the peers");
   const { code } = await run("npm", ["install", "--prefix", folder, "--ignore-scripts"]);
   if (code !== 0) console.log("bench: npm failed; peers that are missing are named as absent");
+}
+
+/** Builds what calls the native rivals; one that cannot be built here is absent. */
+async function buildRivals() {
+  const zig = ["build", "--build-file", join(root, "zig", "build.zig"), "bench-rivals"];
+  await runOrExit(tools.zig, zig);
+  if (spawnSync("cargo", ["--version"], { stdio: "ignore" }).status !== 0) return;
+  const cargo = ["build", "--quiet", "--release", "--locked"];
+  cargo.push("--manifest-path", join(folder, "redb", "Cargo.toml"));
+  cargo.push("--target-dir", join(root, ".cache", "redb"));
+  const env = { ...process.env, CARGO_HOME: join(root, ".cache", "cargo") };
+  const { status } = spawnSync("cargo", cargo, { stdio: "inherit", env });
+  if (status !== 0) console.log("bench: cargo failed; redb is left out");
 }
 
 const passed = ["only", "engines", "rounds", "entries", "seed"];
@@ -91,6 +105,7 @@ if (values.quick) flags.push("--quick");
 await install();
 await build();
 await installPeers();
+await buildRivals();
 mkdirSync(results, { recursive: true });
 const paths = [];
 for (const name of names) {

@@ -6,6 +6,9 @@ import { denokv } from "./denokv.ts";
 import { type Absent, type Engine, failureOf, type Finder } from "./engine.ts";
 import { level } from "./level.ts";
 import { lmdb } from "./lmdb.ts";
+import { nativeLmdb } from "./native-lmdb.ts";
+import { nativeRocksdb } from "./native-rocksdb.ts";
+import { redb } from "./redb.ts";
 import { sqlite } from "./sqlite.ts";
 import { exclusive, zeolite } from "./zeolite.ts";
 
@@ -16,6 +19,9 @@ const finders: readonly Finder[] = [
   level,
   sqlite,
   denokv,
+  nativeLmdb,
+  nativeRocksdb,
+  redb,
 ];
 
 /** The engines that were found, and those that were not. */
