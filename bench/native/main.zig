@@ -131,7 +131,7 @@ fn addZeolite(
 pub fn main(init: std.process.Init) !void {
     const arena = init.arena.allocator();
     var buffer: [4096]u8 = undefined;
-    var writer = std.Io.File.stdout().writer(init.io, &buffer);
+    var writer = std.Io.File.stdout().writerStreaming(init.io, &buffer);
     const out = &writer.interface;
     const arguments = parse(try init.minimal.args.toSlice(arena)) orelse {
         std.debug.print("{s}", .{usage});
