@@ -140,11 +140,15 @@ fn collect(self: *FreeSpace, protected: []const u64) Error!void {
             index += 1;
             continue;
         }
+        const run_count = self.held.items[index].runs.items.len;
+        try self.fresh.ensureUnusedCapacity(self.allocator, run_count);
         var group = self.held.swapRemove(index);
         defer group.runs.deinit(self.allocator);
-        try self.fresh.appendSlice(self.allocator, group.runs.items);
+        self.fresh.appendSliceAssumeCapacity(group.runs.items);
     }
-    // What fails half-way stays in `fresh`: stamps make a second look at a run harmless.
+    // A run that is held must not be fresh as well: a checkpoint lists both.
+    var done: usize = 0;
+    errdefer self.fresh.replaceRangeAssumeCapacity(0, done, &.{});
     for (self.fresh.items) |freed| {
         if (neededBy(freed, protected)) |by| {
             try self.hold(by, freed);
@@ -152,6 +156,7 @@ fn collect(self: *FreeSpace, protected: []const u64) Error!void {
             try self.recent.ensureUnusedCapacity(self.allocator, freed.count);
             self.makeAvailable(freed);
         }
+        done += 1;
     }
     self.fresh.clearRetainingCapacity();
 }
@@ -635,4 +640,25 @@ test "FreeSpace takes savepoints back" {
     try testing.expectEqual(run, try space.allocate(4));
     space.abort();
     try testing.expectEqual(@as(u32, 0), space.freeCount());
+}
+
+test "FreeSpace lists a run once, wherever memory ran out while it looked at what was freed" {
+    for (0..8) |fail_index| {
+        var space: FreeSpace = .{ .allocator = testing.allocator };
+        defer space.deinit();
+        try space.reset(40);
+        for ([_]u64{ 5, 7, 9 }, [_]u32{ 4, 10, 20 }) |freed, pgno| {
+            try space.applyFreed(.{ .pgno = pgno, .count = 2, .birth = freed - 1, .freed = freed });
+        }
+        var failing = std.testing.FailingAllocator.init(testing.allocator, .{
+            .fail_index = fail_index,
+        });
+        space.allocator = failing.allocator();
+        const begun = space.begin(10, &.{ 4, 6, 8 });
+        space.allocator = testing.allocator;
+        begun catch |err| try testing.expectEqual(error.OutOfMemory, err);
+        const runs = try space.freeRuns(testing.allocator);
+        defer testing.allocator.free(runs);
+        try testing.expectEqual(@as(usize, 3), runs.len);
+    }
 }
