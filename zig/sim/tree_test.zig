@@ -223,26 +223,51 @@ const Model = struct {
 
     fn put(self: *Model) !void {
         const id = self.random.uintLessThan(u32, @intCast(self.all.len));
-        const row = self.randomRow(id);
-        const value = try self.makeValue(row);
-        defer testing.allocator.free(value);
-        const mode: insert.Mode = switch (self.random.uintLessThan(u8, 8)) {
+        const mode = self.randomMode();
+        var finger: insert.Finger = .init(&self.store.dirty, &self.tree, mode);
+        try self.putWith(&finger, id);
+    }
+
+    fn randomMode(self: *Model) insert.Mode {
+        return switch (self.random.uintLessThan(u8, 8)) {
             0 => .absent_only,
             1 => .append,
             else => .upsert,
         };
-        const outcome = try insert.put(&self.store.dirty, &self.tree, self.all[id], value, mode);
+    }
+
+    fn putWith(self: *Model, finger: *insert.Finger, id: u32) !void {
+        const row = self.randomRow(id);
+        const value = try self.makeValue(row);
+        defer testing.allocator.free(value);
+        const outcome = try finger.put(self.all[id], value);
         const was = self.rows[id] != null;
         const is_last = for (self.rows[id..]) |other| {
             if (other != null) break false;
         } else true;
-        const expected: insert.Outcome = switch (mode) {
+        const expected: insert.Outcome = switch (finger.mode) {
             .upsert => if (was) .replaced else .inserted,
             .absent_only => if (was) .exists else .inserted,
             .append => if (is_last) .inserted else .out_of_order,
         };
         try testing.expectEqual(expected, outcome);
         if (outcome == .inserted or outcome == .replaced) self.rows[id] = row;
+    }
+
+    /// Puts of keys that never fall with one finger: some equal, some neighbours, some far apart,
+    /// and now and then a new beginning further down.
+    fn putAscending(self: *Model) !void {
+        const count: u32 = @intCast(self.all.len);
+        var finger: insert.Finger = .init(&self.store.dirty, &self.tree, self.randomMode());
+        var id = self.random.uintLessThan(u32, count);
+        const step_max = count / (@as(u32, 1) << self.random.uintAtMost(u5, 8));
+        for (0..self.random.uintAtMost(usize, 60)) |_| {
+            try self.putWith(&finger, id);
+            id += self.random.uintAtMost(u32, step_max);
+            if (id < count and self.random.uintLessThan(u8, 30) > 0) continue;
+            finger.reset();
+            id = self.random.uintLessThan(u32, count);
+        }
     }
 
     fn remove(self: *Model) !void {
@@ -401,6 +426,7 @@ fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usi
             if (random.uintLessThan(u8, 100) < put_share) try model.put() else try model.remove();
         }
         if (random.uintLessThan(u8, 3) == 0) try model.removeRange();
+        for (0..4) |_| try model.putAscending();
         _ = try checkTree(store, model.tree);
         try model.checkGets(10);
         try model.checkCursor();
@@ -589,6 +615,7 @@ test "savepoints: a rolled back tree is the tree it was" {
         const level = try store.dirty.savepoint();
         for (0..50) |_| if (prng.random().boolean()) try model.put() else try model.remove();
         try model.removeRange();
+        try model.putAscending();
         _ = try checkTree(store, model.tree);
         if (prng.random().boolean()) {
             store.dirty.rollback(level);
@@ -620,7 +647,11 @@ test "no memory for a frame: the operation fails, and what was before can be had
         var failing = std.testing.FailingAllocator.init(plain, .{ .fail_index = round % 4 });
         store.dirty.set.allocator = failing.allocator();
         const result = for (0..200) |_| {
-            const step = if (prng.random().boolean()) model.put() else model.remove();
+            const step = switch (prng.random().uintLessThan(u8, 5)) {
+                0 => model.putAscending(),
+                1, 2 => model.put(),
+                else => model.remove(),
+            };
             step catch |err| break err;
         } else {};
         store.dirty.set.allocator = plain;
@@ -752,14 +783,23 @@ fn writeDamaged(model: *Model, damaged: page.Tree) !void {
     for (0..6) |_| {
         const key = model.all[model.random.uintLessThan(usize, model.all.len)];
         const other = model.all[model.random.uintLessThan(usize, model.all.len)];
-        const is_done = switch (model.random.uintLessThan(u8, 4)) {
+        const is_done = switch (model.random.uintLessThan(u8, 5)) {
             0 => try allow(insert.put(dirty, &tree, key, "v" ** 60, .upsert)),
             1 => try allow(insert.put(dirty, &tree, key, "v" ** 300, .upsert)),
             2 => try allow(delete.remove(dirty, &tree, key)),
+            3 => try allow(putAscendingDamaged(model, &tree)),
             else => try allow(remove_range.removeRange(dirty, &tree, key, other)),
         };
         // After an error the transaction is rolled back.
         if (!is_done) return;
+    }
+}
+
+fn putAscendingDamaged(model: *Model, tree: *page.Tree) !void {
+    var finger: insert.Finger = .init(&model.store.dirty, tree, .upsert);
+    var id = model.random.uintLessThan(usize, model.all.len);
+    while (id < model.all.len) : (id += model.random.uintLessThan(usize, 30)) {
+        _ = try finger.put(model.all[id], "v" ** 50);
     }
 }
 

@@ -4,6 +4,12 @@
 //! Invariant: `steps[0]` is the root; the page of step i + 1 is the child at `index` of step i. In
 //! the last step `index` is an entry, or the place between two. After `touch` the pages up to that
 //! level are writable and name each other by their dirty refs.
+//!
+//! ```text
+//! advance from 12 to 25:   [ .  20  40 ]   25 is not below 20, but below 40:
+//!                          /    |    \     from this page down again
+//!                   [10 12]  [20 30]  ..
+//! ```
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -27,17 +33,59 @@ found: bool,
 /// The way to `key`.
 pub fn descend(self: *Path, pages: Pages, tree: page.Tree, key: []const u8) keys.Error!void {
     try self.start(tree);
-    var ref = tree.ref;
-    for (self.steps[0 .. tree.depth - 1], 0..) |*step, level| {
-        const bytes = try search.child(pages, ref, tree.depth - @as(u8, @intCast(level)));
-        step.* = .{ .ref = ref, .bytes = bytes, .index = try keys.findChild(pages, bytes, key) };
-        ref = branch.child(bytes, step.index).ref;
+    try self.descendFrom(pages, tree, 0, tree.ref, key);
+}
+
+/// The way to `key` from the page `ref` of `level` on; the steps above it stay.
+fn descendFrom(
+    self: *Path,
+    pages: Pages,
+    tree: page.Tree,
+    level: usize,
+    ref: page.Ref,
+    key: []const u8,
+) keys.Error!void {
+    var next = ref;
+    for (self.steps[level .. tree.depth - 1], level..) |*step, at| {
+        const bytes = try search.child(pages, next, tree.depth - @as(u8, @intCast(at)));
+        step.* = .{ .ref = next, .bytes = bytes, .index = try keys.findChild(pages, bytes, key) };
+        next = branch.child(bytes, step.index).ref;
     }
-    const bytes = try search.child(pages, ref, 1);
-    const place = try keys.find(pages, bytes, 0, key);
-    self.steps[tree.depth - 1] = .{ .ref = ref, .bytes = bytes, .index = place.index };
-    self.found = place.found;
+    const bytes = try search.child(pages, next, 1);
+    self.steps[tree.depth - 1] = .{ .ref = next, .bytes = bytes, .index = 0 };
+    try self.findInLeaf(pages, key);
     try self.checkCount(tree);
+}
+
+fn findInLeaf(self: *Path, pages: Pages, key: []const u8) keys.Error!void {
+    const step = &self.steps[self.depth - 1];
+    const place = try keys.find(pages, step.bytes, 0, key);
+    step.index = place.index;
+    self.found = place.found;
+}
+
+/// Goes on to `key`, which is not below the one that the path leads to. Since it was made, pages
+/// were changed through it only, and none came or went. Returns whether it led to that leaf before.
+pub fn advance(self: *Path, pages: Pages, tree: page.Tree, key: []const u8) keys.Error!bool {
+    assert(self.depth == tree.depth);
+    const leaf_level = self.depth - 1;
+    // The lowest page to which the key belongs: those below have no separator behind their child
+    // that is above the key.
+    var level: usize = leaf_level;
+    var above = level;
+    while (above > 0) {
+        above -= 1;
+        const step = &self.steps[above];
+        if (step.index + 1 == page.count(step.bytes)) continue;
+        if (try keys.order(pages, step.bytes, step.index + 1, key) == .gt) break;
+        level = above;
+    }
+    if (level == leaf_level) {
+        try self.findInLeaf(pages, key);
+        return true;
+    }
+    try self.descendFrom(pages, tree, level, self.steps[level].ref, key);
+    return false;
 }
 
 /// The way to the first entry.

@@ -202,7 +202,7 @@ fn rebuild(bytes: []align(8) u8, change: Change) error{Corrupt}!void {
 
 /// Gives a page that grew from few keys the longest prefix they have now. Each time its count has
 /// doubled, so that the cost of an insert stays the same.
-fn refreshPrefix(bytes: []align(8) u8) error{Corrupt}!void {
+pub fn refreshPrefix(bytes: []align(8) u8) error{Corrupt}!void {
     const first: u32 = if (page.kind(bytes) == .leaf) 0 else 1;
     const count = page.count(bytes);
     if (count < refresh_count_min or !std.math.isPowerOfTwo(count)) return;

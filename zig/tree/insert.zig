@@ -14,8 +14,10 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const config = @import("../config.zig");
+const bytes_format = @import("../format/bytes.zig");
 const page = @import("../format/page.zig");
 const leaf = @import("../format/leaf.zig");
+const branch = @import("../format/branch.zig");
 const entries = @import("../format/entries.zig");
 const DirtyPages = @import("../store/DirtyPages.zig");
 const keys = @import("keys.zig");
@@ -50,30 +52,141 @@ pub fn put(
     value: []const u8,
     mode: Mode,
 ) Error!Outcome {
-    assert(value.len <= config.value_size_max);
-    if (tree.depth == 0) return plant(dirty, tree, key, value);
-    var path: Path = undefined;
-    if (mode == .append) {
-        try path.descendLast(dirty.pages(), tree.*);
-        const last = path.leaf();
-        const order = try keys.order(dirty.pages(), last.bytes, last.index - 1, key);
-        if (order != .lt) return .out_of_order;
-    } else {
-        try path.descend(dirty.pages(), tree.*, key);
-        if (path.found and mode == .absent_only) return .exists;
+    var finger: Finger = .init(dirty, tree, mode);
+    return finger.put(key, value);
+}
+
+/// Puts entries whose keys never fall, and keeps the way to the last one in between: the next is
+/// looked for from there. Only for puts that follow one another with nothing between them that
+/// changes the tree, makes a savepoint or seals pages; else `reset`.
+pub const Finger = struct {
+    dirty: *DirtyPages,
+    tree: *page.Tree,
+    mode: Mode,
+    path: Path,
+    /// The path leads to the last key put, through pages that are still those of the tree.
+    is_set: bool,
+    /// These pages are writable.
+    is_touched: bool,
+    /// How often a put led to another leaf than the one before.
+    move_count: u32,
+
+    pub fn init(dirty: *DirtyPages, tree: *page.Tree, mode: Mode) Finger {
+        return .{
+            .dirty = dirty,
+            .tree = tree,
+            .mode = mode,
+            .path = undefined,
+            .is_set = false,
+            .is_touched = false,
+            .move_count = 0,
+        };
     }
-    if (path.found) {
-        try replace(dirty, tree, &path, key, value);
+
+    /// Forgets the way: the next put begins at the root, wherever its key lies.
+    pub fn reset(self: *Finger) void {
+        self.is_set = false;
+    }
+
+    /// Stores `value` under `key`, which is not below the key put last. The caller has checked both
+    /// sizes.
+    pub fn put(self: *Finger, key: []const u8, value: []const u8) Error!Outcome {
+        assert(value.len <= config.value_size_max);
+        if (self.tree.depth == 0) return plant(self.dirty, self.tree, key, value);
+        const is_in_order = try self.seek(key);
+        // Until it is known that pages stayed where they are.
+        self.is_set = false;
+        if (!is_in_order) return .out_of_order;
+        if (!self.path.found) {
+            try self.insert(key, value);
+            return .inserted;
+        }
+        if (self.mode == .absent_only) {
+            self.is_set = true;
+            return .exists;
+        }
+        try self.replace(key, value);
         return .replaced;
     }
-    var entry: Entry = undefined;
-    try entry.init(dirty, path.leaf().bytes.len, key, value, "");
-    try balance.apply(dirty, tree, &path, path.depth - 1, .{
-        .at = path.leaf().index,
-        .added = &.{entry.item()},
-    }, .{ .delta = 1, .has_runs = entry.hasRuns() });
-    return .inserted;
-}
+
+    /// False: the key is not above the last one of the tree, where `append` demands that.
+    fn seek(self: *Finger, key: []const u8) Error!bool {
+        if (self.mode == .append) return self.seekEnd(key);
+        const pages = self.dirty.pages();
+        if (self.is_set) {
+            if (try self.path.advance(pages, self.tree.*, key)) return true;
+        } else {
+            try self.path.descend(pages, self.tree.*, key);
+        }
+        self.is_touched = false;
+        self.move_count += 1;
+        return true;
+    }
+
+    fn seekEnd(self: *Finger, key: []const u8) Error!bool {
+        const pages = self.dirty.pages();
+        if (!self.is_set) {
+            self.is_touched = false;
+            try self.path.descendLast(pages, self.tree.*);
+        }
+        const bytes = self.path.leaf().bytes;
+        const count = page.count(bytes);
+        self.path.steps[self.path.depth - 1].index = count;
+        return try keys.order(pages, bytes, count - 1, key) == .lt;
+    }
+
+    fn touch(self: *Finger) Error!void {
+        if (self.is_touched) return;
+        try self.path.touch(self.dirty, self.tree, self.path.depth - 1);
+        self.is_touched = true;
+    }
+
+    /// A new entry where the path ends.
+    fn insert(self: *Finger, key: []const u8, value: []const u8) Error!void {
+        const step = self.path.leaf();
+        const level = self.path.depth - 1;
+        var entry: Entry = undefined;
+        try entry.init(self.dirty, step.bytes.len, key, value, "");
+        const has_runs = entry.hasRuns();
+        if (!entry.fits(step.bytes)) {
+            return balance.apply(self.dirty, self.tree, &self.path, level, .{
+                .at = step.index,
+                .added = &.{entry.item()},
+            }, .{ .delta = 1, .has_runs = has_runs });
+        }
+        try self.touch();
+        try self.path.addEntries(level, 1, has_runs);
+        const bytes = self.path.writable(level);
+        entry.insert(bytes, step.index);
+        try balance.refreshPrefix(bytes);
+        self.tree.entries = try branch.entriesAfter(self.tree.entries, 1);
+        self.tree.has_runs = self.tree.has_runs or has_runs;
+        self.is_set = true;
+    }
+
+    /// The entry at the end of the path gets another value; its key stays, tail and all.
+    fn replace(self: *Finger, key: []const u8, value: []const u8) Error!void {
+        assert(self.path.found);
+        const step = self.path.leaf();
+        const level = self.path.depth - 1;
+        const old = leaf.value(step.bytes, step.index);
+        if (old.kind == .@"inline" and old.size == value.len) {
+            try self.touch();
+            leaf.overwrite(self.path.writable(level), step.index, value);
+            self.is_set = true;
+            return;
+        }
+        const tail = page.tailBytes(step.bytes, step.index);
+        var entry: Entry = undefined;
+        try entry.init(self.dirty, step.bytes.len, key, value, tail);
+        try discardValue(self.dirty, step.bytes, step.index);
+        try balance.apply(self.dirty, self.tree, &self.path, level, .{
+            .at = step.index,
+            .removed = 1,
+            .added = &.{entry.item()},
+        }, .{ .delta = 0, .has_runs = entry.hasRuns() });
+    }
+};
 
 /// The first entry of a tree.
 fn plant(dirty: *DirtyPages, tree: *page.Tree, key: []const u8, value: []const u8) Error!Outcome {
@@ -87,33 +200,6 @@ fn plant(dirty: *DirtyPages, tree: *page.Tree, key: []const u8, value: []const u
     try sequence.build(group, root.bytes);
     tree.* = .{ .ref = root.ref, .depth = 1, .entries = 1, .has_runs = entry.hasRuns() };
     return .inserted;
-}
-
-/// The entry at the end of the path gets another value; its key stays, tail and all.
-fn replace(
-    dirty: *DirtyPages,
-    tree: *page.Tree,
-    path: *Path,
-    key: []const u8,
-    value: []const u8,
-) Error!void {
-    assert(path.found);
-    const at = path.leaf().index;
-    const old = leaf.value(path.leaf().bytes, at);
-    if (old.kind == .@"inline" and old.size == value.len) {
-        try path.touch(dirty, tree, path.depth - 1);
-        leaf.overwrite(path.writable(path.depth - 1), at, value);
-        return;
-    }
-    const tail = page.tailBytes(path.leaf().bytes, at);
-    var entry: Entry = undefined;
-    try entry.init(dirty, path.leaf().bytes.len, key, value, tail);
-    try discardValue(dirty, path.leaf().bytes, at);
-    try balance.apply(dirty, tree, path, path.depth - 1, .{
-        .at = at,
-        .removed = 1,
-        .added = &.{entry.item()},
-    }, .{ .delta = 0, .has_runs = entry.hasRuns() });
 }
 
 /// The run that holds the value of an entry, if one does, is no longer needed.
@@ -181,6 +267,38 @@ const Entry = struct {
             .header = &self.header,
             .rest = self.value orelse &self.run,
         };
+    }
+
+    /// Whether a leaf has room for the entry as it is: its prefix begins the key.
+    fn fits(self: *const Entry, bytes: []align(8) const u8) bool {
+        const shared = page.prefix(bytes);
+        if (self.key.len < shared.len) return false;
+        if (bytes_format.commonPrefix(shared, self.key) < shared.len) return false;
+        return self.sizeBehind(shared.len) + config.slot_cost <= page.gapSize(bytes);
+    }
+
+    /// Bytes in the heap of a page whose prefix has `skip` bytes.
+    fn sizeBehind(self: *const Entry, skip: usize) u32 {
+        const rest = self.value orelse &self.run;
+        return @intCast(self.header.len + self.key.len - skip + self.tail_size + rest.len);
+    }
+
+    /// Puts the entry before entry `index` of a leaf, which has room.
+    fn insert(self: *const Entry, bytes: []align(8) u8, index: u32) void {
+        assert(self.fits(bytes));
+        const local = self.key[page.header(bytes).prefix_size..];
+        const out = page.insertEntry(bytes, index, self.sizeBehind(self.key.len - local.len));
+        var header: page.LeafEntry = @bitCast(self.header);
+        header.local_size = @intCast(local.len);
+        header.flags = if (self.tail_size > 0) page.flag_tail else 0;
+        out[0..self.header.len].* = @bitCast(header);
+        @memcpy(out[self.header.len..][0..local.len], local);
+        const tail = self.tail[0..self.tail_size];
+        @memcpy(out[self.header.len + local.len ..][0..tail.len], tail);
+        const rest = self.value orelse &self.run;
+        @memcpy(out[out.len - rest.len ..], rest);
+        page.setHead(bytes, index, local);
+        page.verify(bytes);
     }
 
     fn hasRuns(self: *const Entry) bool {
