@@ -38,6 +38,7 @@ comptime {
     _ = @import("store/Appender.zig");
 
     _ = @import("tree/keys.zig");
+    _ = @import("tree/rows.zig");
     _ = @import("tree/search.zig");
     _ = @import("tree/Path.zig");
     _ = @import("tree/balance.zig");

@@ -50,6 +50,7 @@ const zig_order = [_][]const u8{
     "store/Appender",
 
     "tree/keys",
+    "tree/rows",
     "tree/search",
     "tree/Path",
     "tree/balance",

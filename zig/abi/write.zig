@@ -97,22 +97,43 @@ pub fn putMany(
     const txn = try session.txnOf(handle);
     const mode = try modeOf(flags);
     if (count == 0) return 0;
-    var rest = (rows orelse return error.Options)[0..rows_size];
+    var reader: RowReader = .{ .bytes = (rows orelse return error.Options)[0..rows_size] };
     const index = try prepared(session, txn, table);
     var stored: i32 = 0;
-    for (0..count) |_| {
-        if (rest.len < 8) return error.Options;
-        const key_size = std.mem.readInt(u32, rest[0..4], .little);
-        const value_size = std.mem.readInt(u32, rest[4..8], .little);
-        if (@as(u64, key_size) + value_size > rest.len - 8) return error.Options;
-        const key = rest[8..][0..key_size];
-        const value = rest[8 + key_size ..][0..value_size];
-        rest = rest[8 + key_size + value_size ..];
-        const done = txn.put(index, key, value, mode) catch |err| return session.noteFailure(err);
-        stored += @intFromBool(done);
+    var left = count;
+    while (left > 0) {
+        var buffer: [Txn.rows_max]Txn.Row = undefined;
+        const wanted = @min(left, Txn.rows_max);
+        const read_count = reader.fill(buffer[0..wanted]);
+        const done = txn.putMany(index, buffer[0..read_count], mode) catch |err|
+            return session.noteFailure(err);
+        stored += @intCast(done);
+        if (read_count < wanted) return error.Options;
+        left -= wanted;
     }
     return stored;
 }
+
+/// Rows as they cross the boundary: key size u32, value size u32, key, value.
+const RowReader = struct {
+    bytes: []const u8,
+
+    /// Reads rows until `out` is full or the bytes do not hold a whole one. Returns how many.
+    fn fill(self: *RowReader, out: []Txn.Row) usize {
+        for (out, 0..) |*row, index| row.* = self.next() orelse return index;
+        return out.len;
+    }
+
+    fn next(self: *RowReader) ?Txn.Row {
+        if (self.bytes.len < 8) return null;
+        const key_size = std.mem.readInt(u32, self.bytes[0..4], .little);
+        const value_size = std.mem.readInt(u32, self.bytes[4..8], .little);
+        const rest = self.bytes[8..];
+        if (@as(u64, key_size) + value_size > rest.len) return null;
+        self.bytes = rest[key_size + value_size ..];
+        return .{ .key = rest[0..key_size], .value = rest[key_size..][0..value_size] };
+    }
+};
 
 pub fn remove(session: *Session, handle: u32, table: u32, key_size: u32) Error!i32 {
     const txn = try session.txnOf(handle);

@@ -246,14 +246,15 @@ fn operation(self: *Workload, txn: *Txn, model: *Model) Error!void {
     var buffers: [2][512]u8 = undefined;
     const key = self.randomKey(&buffers[0]);
     switch (random.uintLessThan(u32, 100)) {
-        0...64 => {
+        0...59 => {
             const value = try self.randomValue();
-            if (table > 0) {
-                try txn.prepare(index, .{});
-                model.create(table);
-            }
+            try create(txn, index, model, table);
             if (!try txn.put(index, key, value, .upsert)) return error.ModelDiffers;
             _ = try model.put(table, key, value);
+        },
+        60...64 => {
+            try create(txn, index, model, table);
+            try self.putMany(txn, index, model, table);
         },
         65...84 => try agree(bool, try txn.remove(index, key), model.remove(table, key)),
         85...93 => {
@@ -267,6 +268,23 @@ fn operation(self: *Workload, txn: *Txn, model: *Model) Error!void {
         94...96 => try agree(u64, try txn.clear(index), try model.removeRange(table, null, null)),
         else => if (table > 0) try agree(bool, try txn.drop(index), try model.drop(table)),
     }
+}
+
+/// A put creates the table.
+fn create(txn: *Txn, index: u32, model: *Model, table: usize) Error!void {
+    if (table == 0) return;
+    try txn.prepare(index, .{});
+    model.create(table);
+}
+
+fn putMany(self: *Workload, txn: *Txn, index: u32, model: *Model, table: usize) Error!void {
+    var buffers: [10][512]u8 = undefined;
+    var rows: [buffers.len]Txn.Row = undefined;
+    for (&rows, &buffers) |*row, *buffer| {
+        row.* = .{ .key = self.randomKey(buffer), .value = try self.randomValue() };
+        _ = try model.put(table, row.key, row.value);
+    }
+    try agree(u32, try txn.putMany(index, &rows, .upsert), rows.len);
 }
 
 fn agree(comptime T: type, found: T, expected: T) error{ModelDiffers}!void {

@@ -59,14 +59,15 @@ const Test = struct {
     }
 
     fn openAll(self: *Test) !void {
+        const page_size = self.options.page_size;
         for (self.envs()) |*env| {
             env.* = try attach.open(self.allocator, try self.world.startProcess(), path, .{
-                .page_size = self.options.page_size,
+                .page_size = page_size,
                 .exclusive = self.options.exclusive,
                 .settings = .{
                     .checkpoint_size = 200_000,
-                    // So few frames that some commits write their pages.
-                    .frames_size_max = if (self.options.exclusive) 100_000 else 64 << 20,
+                    // So few frames that some commits write their pages early.
+                    .frames_size_max = if (self.options.exclusive) 100_000 else 12 * page_size,
                 },
             });
         }
@@ -158,12 +159,13 @@ const Test = struct {
         const index = self.below(key_count);
         const key = self.keys[index];
         switch (self.below(1000)) {
-            0...599 => {
+            0...591 => {
                 const seed = self.random.random().int(u32) | 1;
                 const stored = try txn.put(table, key, self.valueOf(seed), .upsert);
                 try testing.expect(stored);
                 cells[index] = seed;
             },
+            592...599 => try self.putMany(txn, table, cells, index),
             600...649 => {
                 const seed = self.random.random().int(u32) | 1;
                 const stored = try txn.put(table, key, self.valueOf(seed), .absent_only);
@@ -188,6 +190,48 @@ const Test = struct {
                 _ = try txn.clear(table);
                 @memset(cells, 0);
             },
+        }
+    }
+
+    /// Rows in no order, or in that of the keys, some of them twice.
+    fn putMany(
+        self: *Test,
+        txn: *Txn,
+        table: u32,
+        cells: *[key_count]u32,
+        near: u64,
+    ) !void {
+        var rows: [40]Txn.Row = undefined;
+        var seeds: [rows.len]u32 = undefined;
+        var indexes: [rows.len]usize = undefined;
+        const count = self.below(rows.len + 1);
+        const modes = [_]Txn.PutMode{ .upsert, .absent_only, .append };
+        const mode = modes[self.below(modes.len)];
+        const reach: u64 = if (self.below(2) == 0) 60 else key_count;
+        for (indexes[0..count]) |*index| index.* = (near + self.below(reach)) % key_count;
+        if (self.below(3) == 0) std.mem.sort(usize, indexes[0..count], {}, std.sort.asc(usize));
+        var arena: std.heap.ArenaAllocator = .init(self.allocator);
+        defer arena.deinit();
+        for (rows[0..count], seeds[0..count], indexes[0..count]) |*row, *seed, index| {
+            seed.* = self.random.random().int(u32) | 1;
+            const value = try arena.allocator().dupe(u8, self.valueOf(seed.*));
+            row.* = .{ .key = self.keys[index], .value = value };
+        }
+        const refused = if (self.below(4) == 0 and count > 0) self.below(count) else count;
+        const long = try arena.allocator().alloc(u8, self.options.page_size);
+        if (refused < count) rows[refused].key = long;
+        var expected: u32 = 0;
+        const failure: ?anyerror = for (seeds[0..count], indexes[0..count], 0..) |seed, index, at| {
+            if (at == refused) break error.KeySize;
+            if (mode == .absent_only and cells[index] != 0) continue;
+            if (mode == .append and !std.mem.allEqual(u32, cells[index..], 0)) break error.KeyOrder;
+            cells[index] = seed;
+            expected += 1;
+        } else null;
+        if (failure) |err| {
+            try testing.expectError(err, txn.putMany(table, rows[0..count], mode));
+        } else {
+            try testing.expectEqual(expected, try txn.putMany(table, rows[0..count], mode));
         }
     }
 

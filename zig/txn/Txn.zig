@@ -25,6 +25,7 @@ const Lock = @import("../store/Lock.zig");
 const Pages = @import("../store/Pages.zig");
 const DirtyPages = @import("../store/DirtyPages.zig");
 const search = @import("../tree/search.zig");
+const rows_module = @import("../tree/rows.zig");
 const insert = @import("../tree/insert.zig");
 const delete = @import("../tree/delete.zig");
 const remove_range = @import("../tree/remove_range.zig");
@@ -215,24 +216,112 @@ pub const PutMode = insert.Mode;
 /// Stores `value` under `key`. False: `absent_only` and the key is there. Error `KeyOrder`: an
 /// appended key is not above the last.
 pub fn put(self: *Txn, index: u32, key: []const u8, value: []const u8, mode: PutMode) Error!bool {
-    try self.checkKey(key);
-    if (value.len > config.value_size_max) return error.ValueSize;
+    const row: Row = .{ .key = key, .value = value };
+    try self.checkRow(&row);
+    var finger = self.fingerOf(index, mode);
+    if (!try self.putRow(&finger, index, &row)) return false;
+    try self.keepPut(index, &row);
+    return true;
+}
+
+pub const Row = rows_module.Row;
+/// Rows that `putMany` takes at once.
+pub const rows_max = rows_module.count_max;
+
+/// Stores the rows as a `put` of each in turn would. Returns how many were stored. At an error of
+/// arguments the rows before that one are stored.
+pub fn putMany(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32 {
+    assert(rows.len <= rows_max);
+    for (rows, 0..) |*row, at| {
+        self.checkRow(row) catch |err| {
+            _ = try self.putChecked(index, rows[0..at], mode);
+            return err;
+        };
+    }
+    return self.putChecked(index, rows, mode);
+}
+
+fn putChecked(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32 {
+    if (mode != .append and !rows_module.areOrdered(rows)) {
+        return self.putSorted(index, rows, mode);
+    }
+    var finger = self.fingerOf(index, mode);
+    var stored: u32 = 0;
+    for (rows) |*row| {
+        if (!try self.putRow(&finger, index, row)) continue;
+        try self.keepPut(index, row);
+        stored += 1;
+    }
+    return stored;
+}
+
+/// Rows go into the tree in the order of their keys, into the log in the order given.
+fn putSorted(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32 {
+    assert(mode != .append);
+    var order: rows_module.Order = undefined;
+    order.sort(rows);
+    var is_stored: std.StaticBitSet(rows_max) = .initEmpty();
+    // Rows far apart: each waits for a leaf of its own.
+    var is_sparse = true;
+    var finger = self.fingerOf(index, mode);
+    var from: usize = 0;
+    while (from < rows.len) : (from += rows_module.group_size) {
+        const to = @min(from + rows_module.group_size, rows.len);
+        const moves_before = finger.move_count;
+        if (is_sparse) self.fetch(index, rows, &order, from, to);
+        for (from..to) |place| {
+            const at = order.at(place);
+            if (try self.putRow(&finger, index, &rows[at])) is_stored.set(at);
+        }
+        is_sparse = finger.move_count - moves_before > (to - from) / 4;
+    }
+    for (rows, 0..) |*row, at| if (is_stored.isSet(at)) try self.keepPut(index, row);
+    return @intCast(is_stored.count());
+}
+
+/// Fetches what the rows that stand at `from` up to `to` will need.
+fn fetch(
+    self: *const Txn,
+    index: u32,
+    rows: []const Row,
+    order: *const rows_module.Order,
+    from: usize,
+    to: usize,
+) void {
+    var wanted: [rows_module.group_size][]const u8 = undefined;
+    for (from..to) |place| wanted[place - from] = rows[order.at(place)].key;
+    rows_module.fetch(self.pages(), self.tables.items[index].tree, wanted[0 .. to - from]);
+}
+
+fn fingerOf(self: *Txn, index: u32, mode: PutMode) insert.Finger {
     const table = &self.tables.items[index];
     assert(table.exists);
-    const outcome = try insert.put(&self.env.dirty, &table.tree, key, value, mode);
-    switch (outcome) {
+    return .init(&self.env.dirty, &table.tree, mode);
+}
+
+fn checkRow(self: *const Txn, row: *const Row) Error!void {
+    try self.checkKey(row.key);
+    if (row.value.len > config.value_size_max) return error.ValueSize;
+}
+
+/// Stores one row in the tree. False: `absent_only` and the key is there.
+fn putRow(self: *Txn, finger: *insert.Finger, index: u32, row: *const Row) Error!bool {
+    switch (try finger.put(row.key, row.value)) {
         .exists => return false,
         .out_of_order => return error.KeyOrder,
         .inserted, .replaced => {},
     }
-    table.changed = true;
-    try self.keep(key.len + value.len, .{ .put = .{
-        .table = table.id,
-        .key = key,
-        .value = value,
-    } });
-    try self.spill();
+    self.tables.items[index].changed = true;
+    if (try self.spill()) finger.reset();
     return true;
+}
+
+fn keepPut(self: *Txn, index: u32, row: *const Row) Error!void {
+    return self.keep(row.key.len + row.value.len, .{ .put = .{
+        .table = self.tables.items[index].id,
+        .key = row.key,
+        .value = row.value,
+    } });
 }
 
 fn checkKey(self: *const Txn, key: []const u8) Error!void {
@@ -360,14 +449,16 @@ fn dropSavepoints(self: *Txn, level: u32) void {
 }
 
 /// Writes the dirty pages to places of their own when they are many, to be read back if needed.
-pub fn spill(self: *Txn) Error!void {
+/// Returns whether it did.
+fn spill(self: *Txn) Error!bool {
     const dirty = &self.env.dirty;
-    if (dirty.liveCount() < self.frameCountMax()) return;
-    if (self.savepoints.items.len > 0 or dirty.freeze_count > 0) return;
+    if (dirty.liveCount() < self.frameCountMax()) return false;
+    if (self.savepoints.items.len > 0 or dirty.freeze_count > 0) return false;
     try self.sealTables();
     // Sealed, the catalogue must not name frames.
     if (self.env.settings.exclusive) try self.catalogueTables();
     try seal.catalogue(self.env, &self.catalogue);
+    return true;
 }
 
 fn frameCountMax(self: *const Txn) usize {
