@@ -166,13 +166,24 @@ pub const Writer = struct {
         self.number(table);
     }
 
+    /// The operation that there is most of, in one piece.
+    pub fn put(self: Writer, table: u32, key: []const u8, value: []const u8) void {
+        const room = self.bytes.unusedCapacitySlice();
+        assert(room.len >= operation_overhead + key.len + value.len);
+        room[0] = @intFromEnum(Tag.put);
+        var used: usize = 1;
+        used += varint.write(room[used..], table);
+        used += varint.write(room[used..], key.len);
+        @memcpy(room[used..][0..key.len], key);
+        used += key.len;
+        used += varint.write(room[used..], value.len);
+        @memcpy(room[used..][0..value.len], value);
+        self.bytes.items.len += used + value.len;
+    }
+
     pub fn operation(self: Writer, value: Operation) void {
         switch (value) {
-            .put => |put| {
-                self.tag(.put, put.table);
-                self.string(put.key);
-                self.string(put.value);
-            },
+            .put => |it| self.put(it.table, it.key, it.value),
             .remove => |remove| {
                 self.tag(.remove, remove.table);
                 self.string(remove.key);

@@ -24,6 +24,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const config = @import("../config.zig");
+const bytes_format = @import("../format/bytes.zig");
 const page = @import("../format/page.zig");
 const leaf = @import("../format/leaf.zig");
 const branch = @import("../format/branch.zig");
@@ -200,12 +201,15 @@ fn rebuild(bytes: []align(8) u8, change: Change) error{Corrupt}!void {
     try sequence.build(group, bytes);
 }
 
-/// Gives a page that grew from few keys the longest prefix they have now. Each time its count has
-/// doubled, so that the cost of an insert stays the same.
+/// Gives a page that grew from few keys the longest prefix they have now, if its heads say nothing
+/// any more. Looked at each time its count has doubled, so that the cost of an insert stays the
+/// same; a page that overflows gets the best prefix anyway.
 pub fn refreshPrefix(bytes: []align(8) u8) error{Corrupt}!void {
-    const first: u32 = if (page.kind(bytes) == .leaf) 0 else 1;
     const count = page.count(bytes);
     if (count < refresh_count_min or !std.math.isPowerOfTwo(count)) return;
+    const first: u32 = if (page.kind(bytes) == .leaf) 0 else 1;
+    const heads = page.heads(bytes);
+    if (heads[first] != heads[count - 1]) return;
     const first_key = entries.itemOf(bytes, first).key;
     const common = Key.commonPrefix(first_key, entries.itemOf(bytes, count - 1).key);
     if (common <= page.header(bytes).prefix_size) return;
@@ -416,6 +420,10 @@ fn relieve(
     const bytes = path.steps[level].bytes;
     const limit: u32 = @intCast(bytes.len);
     const hint = page.header(bytes).prefix_size;
+    const is_append = isAppend(path, level, change);
+    if (is_append and page.kind(bytes) == .leaf) {
+        if (try appendLeaf(dirty, path, level, change.added[0], stage)) |next| return next;
+    }
     var sequence: Sequence = .{ .kind = page.kind(bytes) };
     addChanged(&sequence, bytes, change);
     try sequence.check();
@@ -423,7 +431,7 @@ fn relieve(
     if (whole.size <= limit) {
         return try replace(dirty, path, level, &sequence, &.{whole}, null, stage);
     }
-    if (isAppend(path, level, change)) {
+    if (is_append) {
         if (splitAt(&sequence, sequence.count - groupCountMin(&sequence), hint, limit)) |groups| {
             return try replace(dirty, path, level, &sequence, &groups, null, stage);
         }
@@ -449,6 +457,40 @@ fn isAppend(path: *const Path, level: usize, change: Change) bool {
     if (change.added.len != change.removed + 1) return false;
     if (change.at + change.removed != page.count(bytes)) return false;
     return path.isLast(level);
+}
+
+/// A new last leaf for an entry behind the full one at `level`, which stays as it is. Null when it
+/// may have room yet, with another prefix.
+fn appendLeaf(
+    dirty: *DirtyPages,
+    path: *const Path,
+    level: usize,
+    item: Item,
+    stage: *Stage,
+) Error!?Change {
+    const step = path.steps[level];
+    const limit: u32 = @intCast(step.bytes.len);
+    const count = page.count(step.bytes);
+    const prefix_size = page.header(step.bytes).prefix_size;
+    const hint = Key.commonPrefix(entries.itemOf(step.bytes, 0).key, item.key);
+    // With whole keys, and with those of the best prefix, which is not padded yet.
+    const whole = page.usedSize(step.bytes) - bytes_format.padded(prefix_size) +
+        prefix_size * count + item.size();
+    if (whole - hint * count <= limit) return null;
+    const last = entries.itemOf(step.bytes, count - 1).key;
+    if (!Key.isBelow(last, item.key)) return error.Corrupt;
+    var sequence: Sequence = .{ .kind = .leaf };
+    sequence.addItem(item);
+    const new = try dirty.create();
+    try sequence.build(sequence.measure(0, 1, hint, limit), new.bytes);
+    const has_runs = leaf.anyRuns(step.bytes);
+    stage.set(0, .{ .ref = step.ref, .entries = count, .has_runs = has_runs }, Key.none);
+    stage.set(1, summaryOf(new), try separatorBetween(dirty, last, item.key, stage));
+    return .{
+        .at = if (level == 0) 0 else path.steps[level - 1].index,
+        .removed = 1,
+        .added = stage.items[0..2],
+    };
 }
 
 /// Entries that a page keeps at least.
@@ -572,12 +614,15 @@ pub fn summaryOf(new: DirtyPages.Touched) branch.Child {
     };
 }
 
-/// The separator between entries `at` - 1 and `at`: of branches the key that moves up, of leaves
-/// the shortest that is above the one and not above the other.
+/// The separator between entries `at` - 1 and `at`: of branches the key that moves up.
 fn separatorAt(dirty: *DirtyPages, sequence: *const Sequence, at: u32, stage: *Stage) Error!Key {
     const right = sequence.at(at).key;
     if (sequence.kind == .branch) return stage.keep(right, right.size());
-    const left = sequence.at(at - 1).key;
+    return separatorBetween(dirty, sequence.at(at - 1).key, right, stage);
+}
+
+/// The shortest key that is above `left` and not above `right`, two neighbours in leaves.
+fn separatorBetween(dirty: *DirtyPages, left: Key, right: Key, stage: *Stage) Error!Key {
     const common = Key.commonPrefix(left, right);
     if (common < right.size()) {
         return stage.keep(.{ .prefix = right.prefix, .local = right.local }, common + 1);

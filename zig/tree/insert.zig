@@ -14,7 +14,6 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const config = @import("../config.zig");
-const bytes_format = @import("../format/bytes.zig");
 const page = @import("../format/page.zig");
 const leaf = @import("../format/leaf.zig");
 const branch = @import("../format/branch.zig");
@@ -272,8 +271,7 @@ const Entry = struct {
     /// Whether a leaf has room for the entry as it is: its prefix begins the key.
     fn fits(self: *const Entry, bytes: []align(8) const u8) bool {
         const shared = page.prefix(bytes);
-        if (self.key.len < shared.len) return false;
-        if (bytes_format.commonPrefix(shared, self.key) < shared.len) return false;
+        if (!std.mem.startsWith(u8, self.key, shared)) return false;
         return self.sizeBehind(shared.len) + config.slot_cost <= page.gapSize(bytes);
     }
 
@@ -285,7 +283,6 @@ const Entry = struct {
 
     /// Puts the entry before entry `index` of a leaf, which has room.
     fn insert(self: *const Entry, bytes: []align(8) u8, index: u32) void {
-        assert(self.fits(bytes));
         const local = self.key[page.header(bytes).prefix_size..];
         const out = page.insertEntry(bytes, index, self.sizeBehind(self.key.len - local.len));
         var header: page.LeafEntry = @bitCast(self.header);
