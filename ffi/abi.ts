@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 1220892168;
+export const fingerprint = 269603345;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -245,6 +245,24 @@ export const functions = {
    *   options.
    */
   get: {
+    parameters: [
+      ["session", "u32"],
+      ["scope", "u32"],
+      ["table", "u32"],
+      ["key_size", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
+   * Looks one key up and leaves its value pending.
+   *
+   * - Memory: key in area A. A value of at least one byte is fetched by `value_copy`, at once. With
+   *   code large, words[0] = its size.
+   * - Thread: the session's own.
+   * - Returns: the value's size. Codes: not_found, large, closed, corrupt, key_size, txn_ended,
+   *   options.
+   */
+  find: {
     parameters: [
       ["session", "u32"],
       ["scope", "u32"],

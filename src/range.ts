@@ -104,7 +104,7 @@ export function rangeBounds(
   let upper = isReverse ? start : end;
   if (given.prefix !== undefined) {
     const size = table.keys.encodePrefix(encoding.area, given.prefix);
-    const bytes = copyBytes(encoding.area.bytes, 0, size);
+    const bytes = copyBytes(encoding.area, 0, size);
     const behind = table.keys.prefixEnd(given.prefix, bytes);
     lower = narrower(lower, { bytes, isIncluded: true }, 1);
     if (behind !== undefined) upper = narrower(upper, upperOf(encoding, bytes, behind), -1);
@@ -120,7 +120,7 @@ export function rangeBounds(
 function bound(encoding: Encoding, key: Key | undefined, isIncluded: boolean): Bound | null {
   if (key === undefined) return null;
   const size = encoding.keys.encode(encoding.area, key);
-  return { bytes: copyBytes(encoding.area.bytes, 0, size), isIncluded };
+  return { bytes: copyBytes(encoding.area, 0, size), isIncluded };
 }
 
 /** The end of a prefix; of one so long that no longer key exists, the prefix itself. */

@@ -1,12 +1,13 @@
 /**
  * Reading one table in one state: the latest, a snapshot, or a transaction.
  * The way of a get: the key is encoded into the scratch, the engine copies the value into it, the
- * value is decoded from there. Nothing is allocated on that way but the result.
+ * value is decoded from there; one that is its bytes is copied once, into memory for the caller.
+ * Nothing is allocated on that way but the result.
  */
 import type { Access } from "./access.ts";
-import { copyBytes } from "./codec/copy.ts";
+import { copyBytes, takeBytes } from "./codec/copy.ts";
 import type { Key } from "./codec/key.ts";
-import { type Source, sourceOf } from "./codec/text.ts";
+import { sourceOf } from "./codec/text.ts";
 import { describe, notAvailable, typeError, ZeoliteError } from "./error.ts";
 import { type Calls, failure, LARGE, NOT_FOUND, OPTIONS } from "./library.ts";
 import { getMany } from "./many.ts";
@@ -140,20 +141,23 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
   }
 
   get(key: K): V | undefined {
-    const size = this.#find(key);
-    if (size >= 0) {
-      const { source } = this.access.session.scratch;
-      return this.state.values.decode(source, 0, size, false) as V;
+    const keySize = this.#place(key);
+    const { session } = this.access;
+    const { values, index } = this.state;
+    if (values.adopt !== null) {
+      const bytes = this.#fetch(key, keySize);
+      return bytes === undefined ? undefined : values.adopt(bytes) as V;
     }
+    const size = this.call.get(session.handle, this.scope.handle, index, keySize);
+    if (size >= 0) return values.decode(session.scratch.source, 0, size, false) as V;
     if (size === NOT_FOUND) return undefined;
-    const large = this.#large(size);
-    return this.state.values.decode(large, 0, large.bytes.length, true) as V;
+    if (size === OPTIONS && this.#adopt()) return this.get(key);
+    const large = sourceOf(this.#copyOut(this.#largeSize(size)));
+    return values.decode(large, 0, large.bytes.length, true) as V;
   }
 
   getBinary(key: K): Uint8Array | undefined {
-    const size = this.#find(key);
-    if (size >= 0) return copyBytes(this.access.session.scratch.source.bytes, 0, size);
-    return size === NOT_FOUND ? undefined : this.#large(size).bytes;
+    return this.#fetch(key, this.#place(key));
   }
 
   getView(key: K): BytesView | undefined {
@@ -243,7 +247,7 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
 
   /** Rows as they are stored; for what copies tables without knowing their encodings. */
   rawRange(): RangeIterable<{ key: Uint8Array; value: Uint8Array }> {
-    const bytes = ({ source, start, end }: Part) => copyBytes(source.bytes, start, end);
+    const bytes = ({ source, start, end }: Part) => copyBytes(source, start, end);
     return new Range(
       this.#reading(undefined, false, (key, value) => ({ key: bytes(key), value: bytes(value) })),
     );
@@ -271,31 +275,35 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
 
   /** Puts a key into the scratch; its size. */
   #place(key: K): number {
-    this.#enter("read");
-    return this.state.keys.encode(this.access.session.scratch.keyA, key);
-  }
-
-  /** Looks a key up; the size of its value, which lies in the data area, or a code. */
-  #find(key: K): number {
     const { access, scope, state: table } = this;
-    if (access.isClosed || !scope.isOpen || !table.isKept) this.#enter("read");
     const { session } = access;
-    if (!session.isPinned) session.pin();
-    const keySize = table.keys.encode(session.scratch.keyA, key);
-    const size = this.call.get(session.handle, scope.handle, table.index, keySize);
-    if (size >= 0 || size === NOT_FOUND || size === LARGE) return size;
-    if (size === OPTIONS && this.#adopt()) return this.#find(key);
-    throw failure(size, "read");
+    if (access.isClosed || !scope.isOpen || !table.isKept || !session.isPinned) this.#enter("read");
+    return table.keys.encode(session.scratch.keyA, key);
   }
 
-  /** A value too large for the data area. */
-  #large(size: number): Source {
+  /** The bytes of a value, for the caller to keep; its key lies in the scratch. */
+  #fetch(key: K, keySize: number): Uint8Array | undefined {
     const { session } = this.access;
-    if (size !== LARGE) throw failure(size, "read");
-    const bytes = new Uint8Array(new ArrayBuffer(session.words[0]!));
-    const copied = this.call.value_copy(session.handle, bytes, bytes.length);
+    const size = this.call.find(session.handle, this.scope.handle, this.state.index, keySize);
+    if (size >= 0) return this.#copyOut(size);
+    if (size === NOT_FOUND) return undefined;
+    if (size === OPTIONS && this.#adopt()) return this.#fetch(key, this.#place(key));
+    return this.#copyOut(this.#largeSize(size));
+  }
+
+  /** The size of a value that a call calls large; throws what else it may have found. */
+  #largeSize(result: number): number {
+    if (result !== LARGE) throw failure(result, "read");
+    return this.access.session.words[0]!;
+  }
+
+  /** Copies the pending value. */
+  #copyOut(size: number): Uint8Array {
+    const bytes = takeBytes(size);
+    if (size === 0) return bytes;
+    const copied = this.call.value_copy(this.access.session.handle, bytes, size);
     if (copied < 0) throw failure(copied, "read");
-    return sourceOf(bytes);
+    return bytes;
   }
 
   /** Whether the table is another than it was taken for, and is now known as what it is. */

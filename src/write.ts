@@ -73,13 +73,13 @@ export function putCondition(
 export function encodeValue(session: Session, table: TableState, value: unknown): Uint8Array {
   const { data } = session.scratch;
   const size = table.values.encode(data, value);
-  return data.large === null ? copyBytes(data.bytes, 0, size) : sliceBytes(data.large, 0, size);
+  return data.large === null ? copyBytes(data, 0, size) : sliceBytes(data.large, 0, size);
 }
 
 /** The bytes of a key, in memory of their own. */
 export function encodeKey(session: Session, table: TableState, key: Key): Uint8Array {
   const { keyA } = session.scratch;
-  return copyBytes(keyA.bytes, 0, table.keys.encode(keyA, key));
+  return copyBytes(keyA, 0, table.keys.encode(keyA, key));
 }
 
 /** The error of a write that the engine refused. */

@@ -2,16 +2,25 @@
  * Copies of bytes for callers to keep, at the price the runtime asks least for.
  * Where a small typed array is dear to make, small copies share a larger buffer, as those of Buffer
  * do; what is handed out once is never handed out or written again.
+ * Where even a call is dear beside them, small copies are made in a loop, four bytes at a time.
  */
+
+/** Bytes as they are copied from: also as words, unless they cannot be seen so. */
+export interface Copied {
+  /** The bytes, a plain Uint8Array. */
+  readonly bytes: Uint8Array;
+  /** The same bytes in groups of four; without elements where they do not lie so. */
+  readonly words: Uint32Array;
+}
 
 /** Pieces up to this size may share a buffer. */
 const PIECE_MAX = 2048;
 /** Size of a shared buffer: what one forgotten piece can keep in memory. */
 const POOL_SIZE = 16384;
-/** Up to here a loop copies faster than a call does. */
-const LOOP_MAX = 24;
+/** Up to here a loop over words copies faster than a call does. */
+const LOOP_MAX = 1024;
 
-/** The same for copies into memory that is there already. */
+/** The same for a loop over bytes, into memory that is there already. */
 const SHORT_MAX = 48;
 
 /** How copies are made: each in memory of its own, or several in one buffer. */
@@ -19,25 +28,46 @@ export const copying: { isPooled: boolean } = { isPooled: false };
 
 let pool: ArrayBuffer = new ArrayBuffer(0);
 let poolBytes: Uint8Array<ArrayBuffer> = new Uint8Array(pool);
+let poolWords: Uint32Array<ArrayBuffer> = new Uint32Array(pool);
 let poolUsed = 0;
 
-/** A copy of a part of the bytes, which are a plain Uint8Array; it belongs to the caller. */
-export function copyBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
+/** A copy of a part of the bytes; it belongs to the caller. */
+export function copyBytes(from: Copied, start: number, end: number): Uint8Array {
   const size = end - start;
-  if (!copying.isPooled || size > PIECE_MAX) return bytes.slice(start, end);
+  if (!copying.isPooled || size > PIECE_MAX) return from.bytes.slice(start, end);
+  // It begins as far behind a word as what it is a copy of.
+  const skew = start & 3;
+  const at = reserve(skew + size) + skew;
+  const last = (end + 3) >> 2;
+  if (size > LOOP_MAX || last > from.words.length) {
+    poolBytes.set(from.bytes.subarray(start, end), at);
+    return new Uint8Array(pool, at, size);
+  }
+  const { words } = from;
+  const copies = poolWords;
+  let place = at >> 2;
+  for (let index = start >> 2; index < last; index += 1) copies[place++] = words[index]!;
+  return new Uint8Array(pool, at, size);
+}
+
+/** Memory for so many bytes, which the caller fills before anything else is copied. */
+export function takeBytes(size: number): Uint8Array {
+  if (!copying.isPooled || size > PIECE_MAX) return new Uint8Array(size);
+  const at = reserve(size);
+  return new Uint8Array(pool, at, size);
+}
+
+/** Takes bytes of the shared buffer, a new one if need be; where they begin. */
+function reserve(size: number): number {
   if (poolUsed + size > pool.byteLength) {
     pool = new ArrayBuffer(POOL_SIZE);
     poolBytes = new Uint8Array(pool);
+    poolWords = new Uint32Array(pool);
     poolUsed = 0;
   }
   const at = poolUsed;
   poolUsed += (size + 7) & ~7;
-  if (size > LOOP_MAX) {
-    poolBytes.set(bytes.subarray(start, end), at);
-  } else {
-    for (let index = 0; index < size; index += 1) poolBytes[at + index] = bytes[start + index]!;
-  }
-  return new Uint8Array(pool, at, size);
+  return at;
 }
 
 /** A copy in memory of its own, a plain Uint8Array whatever class the bytes are. */

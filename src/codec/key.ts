@@ -107,7 +107,7 @@ const binary: KeyCodec = {
     return size;
   },
   decode(source: Source, start: number, end: number): Key {
-    return copyBytes(source.bytes, start, end);
+    return copyBytes(source, start, end);
   },
   encodePrefix(area: Area, prefix: Key): number {
     return binary.encode(area, prefix);

@@ -448,7 +448,7 @@ export function decodeOrdered(source: Source, start: number, end: number): Key {
     case NUMBER:
       return readNumber(source.bytes, start + 1, end);
     case BYTES:
-      return copyBytes(source.bytes, start + 1, end);
+      return copyBytes(source, start + 1, end);
     case ARRAY:
       return readArray({ source, end, at: start + 1 }, 0, true);
   }
@@ -496,8 +496,8 @@ function readElement(reading: Reading, depth: number): Key {
     case CONTROL:
       return textOf(readEscaped(reading));
     case BYTES: {
-      const part = readEscaped(reading);
-      return copyBytes(part.bytes, part.start, part.end);
+      const { source, bytes, start, end } = readEscaped(reading);
+      return source === undefined ? bytes.slice(start, end) : copyBytes(source, start, end);
     }
     case ARRAY:
       return readArray(reading, depth, false);

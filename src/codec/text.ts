@@ -6,10 +6,12 @@
  */
 import { Buffer } from "node:buffer";
 
-/** Bytes to decode from, with what decoding them quickly needs. Both name the same memory. */
+/** Bytes to decode from, with what decoding them quickly needs. All of them name one memory. */
 export interface Source {
-  /** The bytes themselves. */
+  /** The bytes themselves, a plain Uint8Array. */
   readonly bytes: Uint8Array;
+  /** The same bytes in groups of four; without elements where they do not lie so. */
+  readonly words: Uint32Array;
   /** The same bytes, as the class that reads text from a part without making a view of it. */
   readonly text: Buffer;
 }
@@ -29,12 +31,17 @@ const SHORT_MAX = 48;
 /** From here on making a view for TextDecoder costs less than what the other way loses. */
 const LONG_MIN = 512;
 
+const NO_WORDS: Uint32Array = new Uint32Array();
 const encoder: TextEncoder = new TextEncoder();
 const decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Wraps bytes for decoding. */
 export function sourceOf(bytes: Uint8Array): Source {
-  return { bytes, text: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+  const { buffer, byteOffset, byteLength } = bytes;
+  const words = (byteOffset & 3) === 0
+    ? new Uint32Array(buffer, byteOffset, byteLength >> 2)
+    : NO_WORDS;
+  return { bytes, words, text: Buffer.from(buffer, byteOffset, byteLength) };
 }
 
 /** An area over memory, of which the first `room` bytes may be filled. */

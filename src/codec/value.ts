@@ -55,6 +55,8 @@ export interface ValueBytes {
   encode(area: ValueArea, value: unknown): number;
   /** The value of some bytes; `isOwned` says that the caller may keep the bytes themselves. */
   decode(source: Source, start: number, end: number, isOwned: boolean): unknown;
+  /** The same of bytes that are its own to keep; null if it rather reads them where they are. */
+  readonly adopt: ((bytes: Uint8Array) => unknown) | null;
 }
 
 /** Number of the encoding "a codec", in the store. */
@@ -183,6 +185,7 @@ const msgpack: ValueBytes = {
       throw decodeFailed("msgpack", error);
     }
   },
+  adopt: null,
 };
 
 /** MessagePack of a short ASCII string; its size, or 0 if it is neither. */
@@ -252,6 +255,7 @@ const json: ValueBytes = {
       throw decodeFailed("json", error);
     }
   },
+  adopt: null,
 };
 
 const string: ValueBytes = {
@@ -265,6 +269,7 @@ const string: ValueBytes = {
     return putText(area, value);
   },
   decode: readText,
+  adopt: null,
 };
 
 const binary: ValueBytes = {
@@ -277,9 +282,10 @@ const binary: ValueBytes = {
     return handOver(area, value);
   },
   decode(source: Source, start: number, end: number, isOwned: boolean): unknown {
-    if (!isOwned) return copyBytes(source.bytes, start, end);
+    if (!isOwned) return copyBytes(source, start, end);
     return source.bytes.subarray(start, end);
   },
+  adopt: (bytes: Uint8Array) => bytes,
 };
 
 /** Bytes of the caller: copied into the area when small, else used where they are. */
@@ -301,6 +307,13 @@ export function valueEncodingOf(name: unknown): ValueBytes | undefined {
 
 /** The encoding of a codec of the caller. */
 export function codecEncoding(codec: ValueCodec<unknown>): ValueBytes {
+  const adopt = (bytes: Uint8Array): unknown => {
+    try {
+      return codec.decode(bytes);
+    } catch (error) {
+      throw decodeFailed(codec.name, error, true);
+    }
+  };
   return {
     id: CODEC_ID,
     name: codec.name,
@@ -315,12 +328,9 @@ export function codecEncoding(codec: ValueCodec<unknown>): ValueBytes {
       throw refusedValue(describe(bytes), `codec "${codec.name}" must return a Uint8Array`);
     },
     decode(source: Source, start: number, end: number, isOwned: boolean): unknown {
-      try {
-        return codec.decode(binary.decode(source, start, end, isOwned) as Uint8Array);
-      } catch (error) {
-        throw decodeFailed(codec.name, error, true);
-      }
+      return adopt(binary.decode(source, start, end, isOwned) as Uint8Array);
     },
+    adopt,
   };
 }
 
@@ -333,5 +343,5 @@ export function unknownCodec(name: string): ValueBytes {
         "pass it as `encoding`, or read bytes with getBinary()",
     );
   };
-  return { id: CODEC_ID, name, encode: refuse, decode: refuse };
+  return { id: CODEC_ID, name, encode: refuse, decode: refuse, adopt: refuse };
 }

@@ -317,6 +317,16 @@ pub fn get(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32
     return hot(session, read.get, .{ scope, table, key_size });
 }
 
+/// Looks one key up and leaves its value pending.
+/// Memory: key in area A. A value of at least one byte is fetched by `value_copy`, at once. With
+/// code large, words[0] = its size.
+/// Thread: the session's own.
+/// Returns: the value's size. Codes: not_found, large, closed, corrupt, key_size, txn_ended,
+/// options.
+pub fn find(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32 {
+    return hot(session, read.find, .{ scope, table, key_size });
+}
+
 /// Copies the value that the last call left pending.
 /// Memory: writes `size` bytes to `buffer`, which is the caller's.
 /// Thread: the session's own.

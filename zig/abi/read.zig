@@ -45,6 +45,16 @@ pub fn get(session: *Session, scope: u32, table: u32, key_size: u32) Error!i32 {
     return @intCast(bytes.len);
 }
 
+/// The size of a value, which is left pending.
+pub fn find(session: *Session, scope: u32, table: u32, key_size: u32) Error!i32 {
+    const bytes = try session.find(scope, table, try session.keyA(key_size)) orelse
+        return error.NotFound;
+    return std.math.cast(i32, bytes.len) orelse {
+        session.setWord(0, bytes.len);
+        return error.Large;
+    };
+}
+
 pub fn valueCopy(session: *Session, buffer: ?[*]u8, size: u32) Error!i32 {
     const out = buffer orelse return error.Options;
     const bytes = session.pending;
