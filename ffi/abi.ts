@@ -289,9 +289,9 @@ export const functions = {
   /**
    * Looks one key up and tells where its value lies in the window.
    *
-   * - Memory: words: 0 offset, 1 size. The bytes are valid until the scope ends, for scope 0 until
-   *   `unpin`. With result 1 the value is not in the file yet: fetch words[1] bytes with `value_copy`,
-   *   at once.
+   * - Memory: words: 0 offset, 1 size, for scope 0 also 2 the txnid of the newest state, to which the
+   *   bytes belong. They are valid until the scope ends, for scope 0 until `unpin`. With result 1 the
+   *   value is not in the file yet: fetch words[1] bytes with `value_copy`, at once.
    * - Thread: the session's own.
    * - Returns: 0, or 1 for a value to copy. Codes: not_found, closed, corrupt, key_size, txn_ended,
    *   options.

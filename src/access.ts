@@ -25,7 +25,7 @@ export class Access implements Owner {
   constructor(session: Session, settings: OpenSettings) {
     this.session = session;
     this.settings = settings;
-    this.windows = new Windows(session.call, session.handle);
+    this.windows = new Windows(session.call, session.handle, session.words);
   }
 
   /** Whether writes are refused. */

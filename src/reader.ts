@@ -161,24 +161,36 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
   }
 
   getView(key: K): BytesView | undefined {
-    let size = this.#place(key);
+    const keySize = this.#place(key);
     const { session, windows } = this.access;
     const { words } = session;
-    let { handle } = this.scope;
-    if (handle === 0) {
-      const newest = session.holdNewest();
-      if (newest < 0) return this.#copy(key);
-      if (session.batch === null) handle = newest;
-    }
-    let found = this.call.view(session.handle, handle, this.state.index, size);
-    if (found === OPTIONS && this.#adopt()) {
-      size = this.#place(key);
-      found = this.call.view(session.handle, handle, this.state.index, size);
-    }
+    const { handle } = this.scope;
+    const found = this.call.view(session.handle, handle, this.state.index, keySize);
+    if (found !== 0) return this.#viewOther(key, found);
+    if (handle === 0 && words[2] !== session.viewedTxnid) return this.#viewFirst(key);
+    return windows.view(words[0]!, words[1]!) as Uint8Array & BytesView;
+  }
+
+  /** The first view of the turn in the newest state, which is held from now on. */
+  #viewFirst(key: K): BytesView | undefined {
+    const { session, windows } = this.access;
+    const { words } = session;
+    const newest = session.holdNewest();
+    if (newest < 0) return this.#copy(key);
+    const handle = session.batch === null ? newest : 0;
+    // What was found before it was held may be gone.
+    const found = this.call.view(session.handle, handle, this.state.index, this.#place(key));
+    if (found !== 0) return this.#viewOther(key, found);
+    return windows.view(words[0]!, words[1]!) as Uint8Array & BytesView;
+  }
+
+  /** What getView() returns when the call did not find a place in the map. */
+  #viewOther(key: K, found: number): BytesView | undefined {
     if (found === NOT_FOUND) return undefined;
+    if (found === OPTIONS && this.#adopt()) return this.getView(key);
     if (found < 0) throw failure(found, "view a value");
-    if (found === 0) return windows.view(words[0]!, words[1]!, words) as Uint8Array & BytesView;
-    const copy = windows.copy(words[1]!);
+    const { session, windows } = this.access;
+    const copy = windows.copy(session.words[1]!);
     if (copy.length === 0) return copy as Uint8Array & BytesView;
     const copied = this.call.value_copy(session.handle, copy, copy.length);
     if (copied < 0) throw failure(copied, "view a value");

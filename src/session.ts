@@ -98,8 +98,10 @@ export class Session {
   #doomed: Error | null = null;
   #refusal: Error | null = null;
   #waiting: Waiting[] = [];
-  /** States that views of this turn lie in, the newest last. */
-  #viewed: { readonly scope: number; readonly txnid: number }[] = [];
+  /** The state that views of this turn lie in, the newest if there are several; -1 if none. */
+  viewedTxnid = -1;
+  /** The scopes that hold such states. */
+  #viewed: number[] = [];
 
   constructor(handle: number) {
     const { call, bytes } = library();
@@ -164,7 +166,8 @@ export class Session {
     if (!this.isPinned) return;
     this.isPinned = false;
     this.call.unpin(this.handle);
-    for (const { scope } of this.#viewed.splice(0)) this.call.snapshot_end(this.handle, scope);
+    this.viewedTxnid = -1;
+    for (const scope of this.#viewed.splice(0)) this.call.snapshot_end(this.handle, scope);
   };
 
   /**
@@ -178,13 +181,13 @@ export class Session {
     const scope = this.call.snapshot_begin(this.handle);
     if (scope < 0) throw failure(scope, "view a value");
     const txnid = this.words[0]!;
-    const last = this.#viewed.at(-1);
-    if (last?.txnid !== txnid && this.#viewed.length < VIEWED_MAX) {
-      this.#viewed.push({ scope, txnid });
+    if (txnid !== this.viewedTxnid && this.#viewed.length < VIEWED_MAX) {
+      this.#viewed.push(scope);
+      this.viewedTxnid = txnid;
       return scope;
     }
     this.call.snapshot_end(this.handle, scope);
-    return last?.txnid === txnid ? last.scope : -1;
+    return txnid === this.viewedTxnid ? this.#viewed.at(-1)! : -1;
   }
 
   /**

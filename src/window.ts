@@ -60,11 +60,14 @@ const KEPT_MAX = 4;
 export class Windows {
   readonly #call: Calls;
   readonly #handle: number;
+  readonly #words: Float64Array;
   #base: Pointer | null = null;
   #size = 0;
   #stride = 0;
-  #lastPart = -1;
+  /** The last used buffer, where it begins in the map, and its size. */
   #last: ArrayBuffer | null = null;
+  #lastStart = 0;
+  #lastSize = 0;
   /** By number of the part, the last used at the end. */
   readonly #kept: Map<number, ArrayBuffer> = new Map();
   /** Every buffer that may still be alive. */
@@ -73,20 +76,32 @@ export class Windows {
   #copies: WeakRef<ArrayBuffer>[] = [];
   #copiesMax = 64;
 
-  constructor(call: Calls, handle: number) {
+  /** @param words The words of the session. */
+  constructor(call: Calls, handle: number, words: Float64Array) {
     this.#call = call;
     this.#handle = handle;
+    this.#words = words;
   }
 
   /** The bytes at an offset of the map. */
-  view(offset: number, size: number, words: Float64Array): Uint8Array {
-    if (this.#base === null) this.#locate(words);
+  view(offset: number, size: number): Uint8Array {
+    const start = offset - this.#lastStart;
+    if (start >= 0 && start + size <= this.#lastSize) {
+      try {
+        return new Uint8Array(this.#last!, start, size);
+      } catch {
+        // Somebody transferred the buffer away.
+      }
+    }
+    return this.#find(offset, size);
+  }
+
+  /** The same with the buffer still to be found. */
+  #find(offset: number, size: number): Uint8Array {
+    if (this.#base === null) this.#locate();
     const part = Math.floor(offset / this.#stride);
     const start = offset - part * this.#stride;
-    const last = this.#last;
-    const buffer = part === this.#lastPart && last !== null && last.byteLength > 0
-      ? last
-      : this.#window(part);
+    const buffer = this.#window(part);
     if (start + size <= buffer.byteLength) return new Uint8Array(buffer, start, size);
     return this.#joined(offset, size);
   }
@@ -108,30 +123,34 @@ export class Windows {
     for (const reference of this.#copies) detachBuffer(reference.deref());
     this.#kept.clear();
     this.#last = null;
+    this.#lastSize = 0;
     this.#known = new Map();
     this.#copies = [];
   }
 
   /** Asks where the map is. */
-  #locate(words: Float64Array): void {
+  #locate(): void {
     const base = this.#call.window(this.#handle);
     if (base === null) throw failure(this.#call.status(this.#handle), "view a value");
-    this.#size = words[0]!;
+    this.#size = this.#words[0]!;
     this.#stride = Math.min(this.#size, library().windowMax);
     this.#base = base;
   }
 
   /** The buffer over a part of the map; one that was taken away is made again. */
   #window(part: number): ArrayBuffer {
-    const kept = this.#kept.get(part);
-    this.#lastPart = part;
-    if (kept !== undefined && kept.byteLength > 0) return this.#last = kept;
-    const alive = this.#known.get(part)?.deref();
-    const buffer = alive !== undefined && alive.byteLength > 0 ? alive : this.#make(part);
-    this.#kept.delete(part);
-    this.#kept.set(part, buffer);
-    if (this.#kept.size > KEPT_MAX) this.#kept.delete(this.#kept.keys().next().value!);
-    return this.#last = buffer;
+    let buffer = this.#kept.get(part);
+    if (buffer === undefined || buffer.byteLength === 0) {
+      const alive = this.#known.get(part)?.deref();
+      buffer = alive !== undefined && alive.byteLength > 0 ? alive : this.#make(part);
+      this.#kept.delete(part);
+      this.#kept.set(part, buffer);
+      if (this.#kept.size > KEPT_MAX) this.#kept.delete(this.#kept.keys().next().value!);
+    }
+    this.#last = buffer;
+    this.#lastStart = part * this.#stride;
+    this.#lastSize = buffer.byteLength;
+    return buffer;
   }
 
   #make(part: number): ArrayBuffer {

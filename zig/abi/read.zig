@@ -68,6 +68,7 @@ pub fn view(session: *Session, scope: u32, table: u32, key_size: u32) Error!i32 
     const bytes = try session.find(scope, table, try session.keyA(key_size)) orelse
         return error.NotFound;
     session.setWord(1, bytes.len);
+    if (scope == 0) session.setWord(2, session.view.snapshot.txnid);
     const base = @intFromPtr(session.env.file.range.ptr);
     const at = @intFromPtr(bytes.ptr);
     if (bytes.len > 0 and at >= base and at < base + session.env.file.range.len) {
