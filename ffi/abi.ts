@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 269603345;
+export const fingerprint = 1231402184;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -386,17 +386,21 @@ export const functions = {
   /**
    * Fetches the next rows of a range.
    *
-   * - Memory: rows [u32 key_size][u32 value_size][key][value] in the data area until the next call;
-   *   words[0] = 1 when the range ended, words[2] = bytes used. A value_size of 0xffffffff: the value
-   *   does not fit, words[1] = its size, and `value_copy` fetches it, at once.
+   * - Memory: writes to `buffer`, which is the caller's: first `rows_max` times [u32 key_size]
+   *   [u32 value_size]; from there upwards the keys, one behind the other; from the end downwards the
+   *   values. words[0] = 1 when the range ended, words[2] = where the keys end if all of them are
+   *   ASCII, else 0. A value_size of 0xffffffff: the value does not fit, words[1] = its size, and
+   *   `value_copy` fetches it, at once.
    * - Thread: the session's own.
-   * - Returns: rows in this chunk. Codes: closed, corrupt, txn_ended.
+   * - Returns: rows in this chunk. Codes: closed, corrupt, txn_ended, options.
    */
   range_next: {
     parameters: [
       ["session", "u32"],
       ["range", "u32"],
       ["rows_max", "u32"],
+      ["buffer", "buffer"],
+      ["size", "u32"],
     ],
     result: "i32",
   },

@@ -1,14 +1,15 @@
 /**
  * Ranges: the keys and values of a table between two bounds, in order, fetched in chunks.
  * A range is only a description until it is iterated; each iteration pins one state at its first
- * next() and lets it go at the end. Rows are decoded out of a copy of their chunk, so whatever the
- * caller does between two rows cannot change them; what is decoded never shares that copy.
+ * next() and lets it go at the end. Rows are decoded out of a chunk that the iteration has for
+ * itself, so whatever the caller does between two rows cannot change them; what is decoded never
+ * shares its memory.
  */
-import { limits, rangeFlags } from "../ffi/abi.ts";
+import { rangeFlags } from "../ffi/abi.ts";
 import { type Access, Held } from "./access.ts";
-import { copyBytes, copyShort } from "./codec/copy.ts";
+import { copyBytes } from "./codec/copy.ts";
 import type { Key, KeyCodec } from "./codec/key.ts";
-import { type Area, type Source, sourceOf } from "./codec/text.ts";
+import { type Area, renew, type Source, sourceOf } from "./codec/text.ts";
 import { failure } from "./library.ts";
 import { booleanOption, integerOption, optionsObject } from "./options.ts";
 import { type Scope, scopeEnded } from "./scope.ts";
@@ -172,20 +173,28 @@ export interface RangeReading<T> {
   readonly table: TableState;
   readonly bounds: Bounds;
   readonly isKeysOnly: boolean;
-  /** Makes a row of the bytes of its key and of its value. */
-  readonly row: (key: Part, value: Part) => T;
+  readonly row: MakeRow<T>;
 }
+
+/** Makes a row of the bytes of its key and of its value. */
+export type MakeRow<T> = (table: TableState, key: Part, value: Part) => T;
 
 /** Bytes of a row: a part of a chunk. */
 export interface Part {
   source: Source;
   start: number;
   end: number;
+  /** Whether the source holds nothing else, and may be kept. */
+  isOwned: boolean;
 }
 
 /** Rows of the first chunk, of the following ones four times as many each, and at most. */
 const CHUNK_FIRST = 16;
-const CHUNK_MAX = 4096;
+const CHUNK_MAX = 128;
+/** Bytes of a chunk, beside a key. */
+const CHUNK_SIZE = 16384;
+/** Bytes that stand for a row before its key: two sizes. */
+const ROW_SIZE = 8;
 /** Stands for the size of a value that did not fit. */
 const LARGE_SIZE = 0xffff_ffff;
 
@@ -204,30 +213,23 @@ function openRange<T>(reading: RangeReading<T>): number {
   return range;
 }
 
-/** Memory for chunks that no iteration uses now. */
-const chunks: Source[] = [];
-/** How much of it is kept. */
+/** How many chunks are kept that no iteration uses. */
 const CHUNKS_MAX = 4;
 /** Stands for the chunk of an iteration that has none. */
 const NO_CHUNK: Source = sourceOf(new Uint8Array());
 
-/** Reads the size before a key or a value. */
-function sizeAt(bytes: Uint8Array, at: number): number {
-  const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
-  return (low | (bytes[at + 3]! << 24)) >>> 0;
-}
-
 /** One iteration over a range. */
 class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   readonly #reading: RangeReading<T>;
-  readonly #key: Part = { source: NO_CHUNK, start: 0, end: 0 };
-  readonly #value: Part = { source: NO_CHUNK, start: 0, end: 0 };
+  readonly #key: Part = { source: NO_CHUNK, start: 0, end: 0, isOwned: false };
+  readonly #value: Part = { source: NO_CHUNK, start: 0, end: 0, isOwned: false };
   #chunk: Source = NO_CHUNK;
   #held: Held | null = null;
   #range = 0;
   #chunkSize: number;
+  /** Rows of the chunk, and how many of them were taken. */
   #rows = 0;
-  #at = 0;
+  #taken = 0;
   #large: Source | null = null;
   #isDone = false;
 
@@ -238,7 +240,8 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
 
   next(): IteratorResult<T, undefined> {
     if (!this.#advance()) return { done: true, value: undefined };
-    return { done: false, value: this.#reading.row(this.#key, this.#value) };
+    const { row, table } = this.#reading;
+    return { done: false, value: row(table, this.#key, this.#value) };
   }
 
   /** Lets the state go, wherever the iteration stands. */
@@ -257,10 +260,10 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
 
   /** All rows that are left. */
   rest(): T[] {
-    const { row } = this.#reading;
+    const { row, table } = this.#reading;
     const rows: T[] = [];
     try {
-      while (this.#advance()) rows.push(row(this.#key, this.#value));
+      while (this.#advance()) rows.push(row(table, this.#key, this.#value));
     } finally {
       this.#end();
     }
@@ -269,31 +272,32 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
 
   /** Goes to the next row; false behind the last. */
   #advance(): boolean {
-    if (this.#isDone && this.#rows === 0) {
+    if (this.#isDone && this.#taken === this.#rows) {
       // The state and the chunk are given back with the last row, not by the collector.
       this.#end();
       return false;
     }
     this.#assertUsable();
-    if (this.#rows === 0 && !this.#fetch()) {
+    if (this.#taken === this.#rows && !this.#fetch()) {
       this.#end();
       return false;
     }
-    this.#rows -= 1;
+    const sizes = this.#chunk.words;
+    const index = this.#taken * 2;
+    const valueSize = sizes[index + 1]!;
+    this.#taken += 1;
     const key = this.#key;
+    key.start = key.end;
+    key.end += sizes[index]!;
     const value = this.#value;
-    const at = this.#at;
-    const { bytes } = key.source;
-    const valueSize = sizeAt(bytes, at + 4);
-    key.start = at + 8;
-    key.end = value.start = key.start + sizeAt(bytes, at);
     if (valueSize === LARGE_SIZE && this.#large !== null) {
       value.source = this.#large;
+      value.isOwned = true;
       value.start = 0;
       value.end = this.#large.bytes.length;
     } else {
-      value.source = key.source;
-      this.#at = value.end = value.start + valueSize;
+      value.end = value.start;
+      value.start -= valueSize;
     }
     return true;
   }
@@ -310,8 +314,9 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   /** Gives everything back. */
   #end(): void {
     this.#isDone = true;
-    this.#rows = 0;
+    this.#rows = this.#taken = 0;
     this.#held?.end();
+    const { chunks } = this.#reading.access.session;
     if (this.#chunk !== NO_CHUNK && chunks.length < CHUNKS_MAX) chunks.push(this.#chunk);
     this.#chunk = NO_CHUNK;
   }
@@ -319,26 +324,31 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   /** Gets the next rows; false when there are none. */
   #fetch(): boolean {
     if (this.#isDone || this.#reading.bounds.limit === 0) return false;
-    if (this.#held === null) this.#open();
-    const { session } = this.#reading.access;
-    const { call, words } = session;
-    const rows = call.range_next(session.handle, this.#range, this.#chunkSize);
-    if (rows < 0) throw this.#failed(rows);
-    const isLast = words[0] === 1;
-    this.#chunkSize = Math.min(CHUNK_MAX, this.#chunkSize * 4);
-    if (rows > 0) this.#take(session, words[2]!, words[1]!);
+    const { access } = this.#reading;
+    const { call, handle, words, chunks, keySizeMax } = access.session;
+    const isFirst = this.#held === null;
+    if (isFirst) this.#range = openRange(this.#reading);
+    if (this.#chunk === NO_CHUNK) this.#chunk = chunks.pop() ?? makeChunk(keySizeMax);
+    const { bytes } = this.#chunk;
+    const range = this.#range;
+    const rowsMax = this.#chunkSize;
+    const rows = call.range_next(handle, range, rowsMax, bytes, bytes.length);
+    const isLast = rows < 0 || words[0] === 1;
+    const result = rows > 0 ? this.#enter(rowsMax) : rows;
+    // Only a range that goes on needs somebody who ends it.
+    if (isFirst && isLast) call.range_close(handle, range);
+    else if (isFirst) this.#hold(access, range);
+    else if (isLast) this.#held!.end();
+    if (result < 0) throw this.#failed(result);
+    this.#isDone = isLast;
+    this.#chunkSize = Math.min(CHUNK_MAX, rowsMax * 4);
     this.#rows = rows;
-    if (isLast || rows === 0) {
-      this.#isDone = true;
-      this.#held!.end();
-    }
+    this.#taken = 0;
     return rows > 0;
   }
 
-  #open(): void {
-    const range = openRange(this.#reading);
-    this.#range = range;
-    this.#held = new Held(this.#reading.access, (session) => {
+  #hold(access: Access, range: number): void {
+    this.#held = new Held(access, (session) => {
       session.call.range_close(session.handle, range);
     });
     this.#held.endWith(this);
@@ -350,22 +360,26 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     return error;
   }
 
-  /** Copies rows out of the data area. */
-  #take(session: Session, used: number, largeSize: number): void {
-    if (this.#chunk === NO_CHUNK) {
-      this.#chunk = chunks.pop() ?? sourceOf(new Uint8Array(new ArrayBuffer(limits.data_size)));
-    }
-    const { bytes } = this.#chunk;
-    copyShort(session.scratch.data.bytes, bytes, 0, used);
-    this.#key.source = this.#chunk;
-    this.#at = 0;
+  /** Goes before the first row of a chunk just fetched; a negative code if its value is not had. */
+  #enter(rowsMax: number): number {
+    const { words: numbers, call, handle } = this.#reading.access.session;
+    const chunk = this.#chunk;
+    const { bytes, words: sizes } = chunk;
+    renew(chunk, numbers[2]!);
+    this.#key.source = this.#value.source = chunk;
+    this.#key.end = rowsMax * ROW_SIZE;
+    this.#value.start = bytes.length;
+    this.#value.isOwned = false;
     this.#large = null;
-    if (sizeAt(bytes, 4) !== LARGE_SIZE) return;
-    const large = new Uint8Array(new ArrayBuffer(largeSize));
-    const copied = session.call.value_copy(session.handle, large, largeSize);
-    if (copied < 0) throw this.#failed(copied);
+    if (sizes[1] !== LARGE_SIZE) return 0;
+    const large = new Uint8Array(new ArrayBuffer(numbers[1]!));
     this.#large = sourceOf(large);
+    return call.value_copy(handle, large, large.length);
   }
+}
+
+function makeChunk(keySizeMax: number): Source {
+  return sourceOf(new Uint8Array(new ArrayBuffer(CHUNK_SIZE + keySizeMax)));
 }
 
 /** What every range can do with its rows, whatever they are. */
@@ -403,7 +417,9 @@ export class Range<T> extends Rows<T> {
   }
 
   [Symbol.iterator](): Iterator<T, undefined> {
-    return new RangeIterator(this.#reading, CHUNK_FIRST);
+    const { limit } = this.#reading.bounds;
+    // Who sets a limit wants that many.
+    return new RangeIterator(this.#reading, limit > CHUNK_MAX ? CHUNK_FIRST : Math.max(limit, 1));
   }
 
   override first(): T | undefined {

@@ -12,7 +12,7 @@ import { describe, notAvailable, typeError, ZeoliteError } from "./error.ts";
 import { type Calls, failure, LARGE, NOT_FOUND, OPTIONS } from "./library.ts";
 import { getMany } from "./many.ts";
 import { Range, type RangeIterable, type RangeOptions } from "./range.ts";
-import { type Part, placeBounds, rangeBounds, type RangeReading } from "./range.ts";
+import { type MakeRow, type Part, placeBounds, rangeBounds, type RangeReading } from "./range.ts";
 import { type Scope, scopeEnded } from "./scope.ts";
 import type { TableState } from "./table_state.ts";
 import type { BytesView } from "./window.ts";
@@ -225,18 +225,11 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
   }
 
   getRange(range?: RangeOptions<K>): RangeIterable<{ key: K; value: V }> {
-    const { state: table } = this;
-    return new Range(this.#reading(range, false, (key, value) => ({
-      key: table.keys.decode(key.source, key.start, key.end) as K,
-      value: table.values.decode(value.source, value.start, value.end, false) as V,
-    })));
+    return new Range(this.#reading(range, false, rowOf<V, K>));
   }
 
   getKeys(range?: RangeOptions<K>): RangeIterable<K> {
-    const { state: table } = this;
-    return new Range(
-      this.#reading(range, true, (key) => table.keys.decode(key.source, key.start, key.end) as K),
-    );
+    return new Range(this.#reading(range, true, keyOf<K>));
   }
 
   getValues(_key: K, _range?: { reverse?: boolean; limit?: number }): RangeIterable<V> {
@@ -259,16 +252,13 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
 
   /** Rows as they are stored; for what copies tables without knowing their encodings. */
   rawRange(): RangeIterable<{ key: Uint8Array; value: Uint8Array }> {
-    const bytes = ({ source, start, end }: Part) => copyBytes(source, start, end);
-    return new Range(
-      this.#reading(undefined, false, (key, value) => ({ key: bytes(key), value: bytes(value) })),
-    );
+    return new Range(this.#reading(undefined, false, rawRowOf));
   }
 
   #reading<T>(
     range: RangeOptions<K> | undefined,
     isKeysOnly: boolean,
-    row: (key: Part, value: Part) => T,
+    row: MakeRow<T>,
   ): RangeReading<T> {
     this.#enter("read a range");
     const { access, scope, state: table } = this;
@@ -325,6 +315,24 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
     this.state.adopt(this.access.session);
     return keys !== this.state.keys || values !== this.state.values;
   }
+}
+
+function rowOf<V, K>(table: TableState, key: Part, value: Part): { key: K; value: V } {
+  return {
+    key: table.keys.decode(key.source, key.start, key.end) as K,
+    value: table.values.decode(value.source, value.start, value.end, value.isOwned) as V,
+  };
+}
+
+function keyOf<K>(table: TableState, { source, start, end }: Part): K {
+  return table.keys.decode(source, start, end) as K;
+}
+
+function rawRowOf(_: TableState, key: Part, value: Part): { key: Uint8Array; value: Uint8Array } {
+  return {
+    key: copyBytes(key.source, key.start, key.end),
+    value: copyBytes(value.source, value.start, value.end),
+  };
 }
 
 /** A table that had other encodings in the state that is read. */

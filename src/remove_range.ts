@@ -44,7 +44,7 @@ function withoutLimit(target: Target, bounds: Bounds): Bounds | null {
 /** The key at a place of a range, counted from its beginning; null if it has fewer. */
 function keyAt(target: Target, bounds: Bounds, place: number): Uint8Array | null {
   const { session, table, writer } = target;
-  const { call, handle, words, scratch } = session;
+  const { call, handle, words } = session;
   const flags = placeBounds(session, bounds, true) | rangeFlags.keys_only;
   words[0] = place;
   words[1] = 1;
@@ -52,11 +52,10 @@ function keyAt(target: Target, bounds: Bounds, place: number): Uint8Array | null
   const upper = bounds.upper?.bytes.length ?? 0;
   const range = call.range_open(handle, writer.handle, table.index, flags, lower, upper);
   if (range < 0) throw failure(range, "remove a range");
-  const rows = call.range_next(handle, range, 1);
-  const { bytes } = scratch.data;
-  const size = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-  const key = rows > 0 ? bytes.slice(8, 8 + size) : null;
+  const row = new Uint32Array(2 + (session.keySizeMax >> 2));
+  const bytes = new Uint8Array(row.buffer);
+  const rows = call.range_next(handle, range, 1, bytes, bytes.length);
   call.range_close(handle, range);
   if (rows < 0) throw failure(rows, "remove a range");
-  return key;
+  return rows === 0 ? null : bytes.subarray(8, 8 + row[0]!);
 }

@@ -11,7 +11,7 @@ import { limits } from "../ffi/abi.ts";
 import { setImmediate } from "node:timers";
 import { Batch, Frame, type Writer } from "./batch.ts";
 import { Checkpointer } from "./checkpointer.ts";
-import { encodeText, readText } from "./codec/text.ts";
+import { encodeText, readText, type Source } from "./codec/text.ts";
 import { codeOf, ZeoliteError } from "./error.ts";
 import { Files } from "./files.ts";
 import { Flusher } from "./flusher.ts";
@@ -79,6 +79,8 @@ export class Session {
   readonly keySizeMax: number;
   readonly isReadOnly: boolean;
   readonly flusher: Flusher;
+  /** Memory for rows of ranges that no iteration uses now. */
+  readonly chunks: Source[] = [];
   /** Null where nothing is ever written. */
   readonly checkpointer: Checkpointer | null;
   /** How many Stores share it. */

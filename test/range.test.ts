@@ -242,6 +242,35 @@ test("getRange: of values larger than a chunk, both ways", async () => {
   assert.deepEqual(store.getKeys().toArray(), sizes.map((_, key) => key));
 });
 
+test("getRange: rows of all sizes, each with memory that no later row touches", async () => {
+  using opened = new Opened({ pageSize: 65536, encoding: "binary", keyEncoding: "string" });
+  const { store } = opened;
+  const sizes = [0, 1, 3, 100, 2049, 14000, 16000, 17000, 66000, 300_000];
+  const alphabets = ["k", "\u00fc", "\u20ac", "\ud83d\ude00"];
+  const entries = Array.from({ length: 300 }, (_, index): [string, Uint8Array] => {
+    const text = alphabets[index % 7 < 4 ? 0 : index % 4]!.repeat(index % 60 === 7 ? 7000 : 1);
+    const size = index % 4 === 1 ? sizes[index % sizes.length]! : index % 150;
+    return [String(index).padStart(4, "0") + text, new Uint8Array(size).fill(index)];
+  });
+  await store.putMany(entries);
+  for (const reverse of [false, true]) {
+    const wanted = reverse ? entries.toReversed() : entries;
+    for (const limit of [1, 2, 100, 300, undefined]) {
+      const range = limit === undefined ? { reverse } : { reverse, limit };
+      const rows = [...store.getRange(range)];
+      const found = rows.map(({ key, value }) => [key, value]);
+      assert.deepEqual(found, wanted.slice(0, limit));
+      for (const { value } of rows) value.fill(255);
+    }
+    const keys = store.getKeys({ reverse }).toArray();
+    assert.deepEqual(keys, wanted.map(([key]) => key));
+  }
+  for (const [key, value] of entries) {
+    const [row] = store.getRange({ start: key, limit: 1 }).toArray();
+    assert.deepEqual(row, { key, value });
+  }
+});
+
 test("getRange: bad options are refused before anything is read", () => {
   using opened = new Opened();
   const { store } = opened;

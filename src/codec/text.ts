@@ -5,19 +5,22 @@
  * Assumes a little-endian machine, as the store's files do.
  */
 import { Buffer } from "node:buffer";
+import type { Copied } from "./copy.ts";
 
-/** Bytes to decode from, with what decoding them quickly needs. All of them name one memory. */
-export interface Source {
-  /** The bytes themselves, a plain Uint8Array. */
-  readonly bytes: Uint8Array;
-  /** The same bytes in groups of four; without elements where they do not lie so. */
-  readonly words: Uint32Array;
+/** Bytes to decode from, with what decoding them quickly needs. All of it names one memory. */
+export interface Source extends Copied {
   /** The same bytes, as the class that reads text from a part without making a view of it. */
   readonly text: Buffer;
+  /** All bytes before it are known to be ASCII. */
+  asciiEnd: number;
+  /** The text of some of those, of which others are cut, and which bytes they are. */
+  block: string;
+  blockStart: number;
+  blockEnd: number;
 }
 
 /** Bytes that a key or a value is written into. All of them name the same memory. */
-export interface Area {
+export interface Area extends Copied {
   /** The whole of it; its size is a multiple of four. */
   readonly bytes: Uint8Array;
   /** As words, to store four characters at once. */
@@ -28,6 +31,8 @@ export interface Area {
 
 /** Up to here a loop over characters beats the call of an encoder, on both runtimes. */
 const SHORT_MAX = 48;
+/** Bytes of a block of text: what a piece cut from it can keep in memory. */
+const BLOCK_SIZE = 1024;
 /** From here on making a view for TextDecoder costs less than what the other way loses. */
 const LONG_MIN = 512;
 
@@ -41,7 +46,8 @@ export function sourceOf(bytes: Uint8Array): Source {
   const words = (byteOffset & 3) === 0
     ? new Uint32Array(buffer, byteOffset, byteLength >> 2)
     : NO_WORDS;
-  return { bytes, words, text: Buffer.from(buffer, byteOffset, byteLength) };
+  const text = Buffer.from(buffer, byteOffset, byteLength);
+  return { bytes, words, text, asciiEnd: 0, block: "", blockStart: 0, blockEnd: 0 };
 }
 
 /** An area over memory, of which the first `room` bytes may be filled. */
@@ -105,8 +111,29 @@ export function textSize(text: string): number {
   return Buffer.byteLength(text, "utf8");
 }
 
+/** Tells a source that its bytes were written anew, and before where they are all ASCII. */
+export function renew(source: Source, asciiEnd: number): void {
+  source.asciiEnd = asciiEnd;
+  source.blockStart = source.blockEnd = 0;
+}
+
 /** The text of a part of the bytes. */
 export function readText(source: Source, start: number, end: number): string {
+  if (end <= source.asciiEnd) return cutText(source, start, end);
   if (end - start < LONG_MIN) return source.text.toString("utf8", start, end);
   return decoder.decode(source.bytes.subarray(start, end));
+}
+
+/**
+ * The text of a part that is ASCII: cut from that of the bytes around it, which costs a fraction of
+ * decoding each part.
+ */
+function cutText(source: Source, start: number, end: number): string {
+  if (start < source.blockStart || end > source.blockEnd) {
+    const blockEnd = Math.max(end, Math.min(start + BLOCK_SIZE, source.asciiEnd));
+    source.block = source.text.toString("latin1", start, blockEnd);
+    source.blockStart = start;
+    source.blockEnd = blockEnd;
+  }
+  return source.block.substring(start - source.blockStart, end - source.blockStart);
 }

@@ -5,7 +5,6 @@
 
 const std = @import("std");
 const Allocator = std.mem.Allocator;
-const config = @import("../config.zig");
 const page_format = @import("../format/page.zig");
 const Snapshot = @import("../store/Snapshot.zig");
 const FrameSet = @import("../store/FrameSet.zig");
@@ -44,7 +43,6 @@ is_done: bool = false,
 is_held_back: bool = false,
 /// The transaction it read was rolled back.
 is_ended: bool = false,
-key_buffer: [config.key_size_max_any]u8 = undefined,
 
 pub const Options = struct {
     reverse: bool = false,
@@ -145,8 +143,18 @@ fn isInside(self: *const Range) Error!bool {
     return try self.cursor.order(finish) == .lt;
 }
 
-pub fn key(self: *Range) Error![]const u8 {
-    return self.cursor.key(&self.key_buffer);
+/// Whether `next` may come to another row.
+pub fn hasMore(self: *const Range) bool {
+    return !self.is_done and self.left > 0;
+}
+
+pub fn keySize(self: *const Range) u32 {
+    return self.cursor.keySize();
+}
+
+/// The key, put together in `buffer`, which has room for `keySize` bytes.
+pub fn keyInto(self: *const Range, buffer: []u8) Error![]const u8 {
+    return self.cursor.key(buffer);
 }
 
 pub fn value(self: *Range) Error![]const u8 {

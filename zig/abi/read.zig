@@ -25,7 +25,7 @@ pub const flag_reverse = 16;
 pub const flag_keys_only = 32;
 const flags_all = 63;
 
-/// Marks a row whose value does not fit: it is the only one of its chunk.
+/// In place of the size of a value that does not fit: its row is the only one of its chunk.
 const value_elsewhere: u32 = 0xffff_ffff;
 const row_header_size = 8;
 /// Keys of one getMany that are looked up together.
@@ -217,49 +217,80 @@ pub fn rangeOpen(
     return @intCast(try session.ranges.add(session.allocator, range));
 }
 
-pub fn rangeNext(session: *Session, handle: u32, rows_max: u32) Error!i32 {
-    const range = session.ranges.get(handle) orelse return error.TxnEnded;
-    session.pending = &.{};
-    const room = session.data();
-    var used: usize = 0;
-    var rows: u32 = 0;
-    session.setWord(0, 0);
-    while (rows < rows_max) {
-        if (!range.is_held_back and !try range.next()) {
-            session.setWord(0, 1);
-            break;
-        }
-        range.is_held_back = false;
-        const key = try range.key();
-        const value = try range.value();
-        if (room.len - used < row_header_size + key.len + value.len) {
-            if (rows == 0) {
-                used = largeRow(session, room, key, value);
-                rows = 1;
-            } else range.is_held_back = true;
-            break;
-        }
-        putRow(room[used..], key, value, @intCast(value.len));
-        used += row_header_size + key.len + value.len;
-        rows += 1;
+/// Rows as `c_abi.range_next` lays them out: sizes, then keys upwards, and values downwards from
+/// the end, so that keys lie together.
+const Chunk = struct {
+    room: []u8,
+    rows_max: u32,
+    rows: u32 = 0,
+    keys_end: usize,
+    values_start: usize,
+    /// All bytes of keys in one, to see whether any is not ASCII.
+    seen: u8 = 0,
+
+    fn init(room: []u8, rows_max: u32) Error!Chunk {
+        const keys_start = @as(usize, rows_max) * row_header_size;
+        if (keys_start > room.len) return error.Options;
+        const values_start = room.len;
+        return .{
+            .room = room,
+            .rows_max = rows_max,
+            .keys_end = keys_start,
+            .values_start = values_start,
+        };
     }
-    session.setWord(2, used);
-    return @intCast(rows);
-}
 
-fn putRow(room: []u8, key: []const u8, value: []const u8, value_size: u32) void {
-    std.mem.writeInt(u32, room[0..4], @intCast(key.len), .little);
-    std.mem.writeInt(u32, room[4..8], value_size, .little);
-    @memcpy(room[8..][0..key.len], key);
-    @memcpy(room[8 + key.len ..][0..value.len], value);
-}
+    fn hasRoom(self: *const Chunk, size: usize) bool {
+        return self.values_start - self.keys_end >= size;
+    }
 
-/// A row whose value the caller fetches by `value_copy`.
-fn largeRow(session: *Session, room: []u8, key: []const u8, value: []const u8) usize {
-    session.pending = value;
-    session.setWord(1, value.len);
-    putRow(room, key, &.{}, value_elsewhere);
-    return row_header_size + key.len;
+    /// Adds the row on which a range stands; `value` is empty if it is elsewhere.
+    fn add(self: *Chunk, range: *Range, value: []const u8, value_size: u32) Error!void {
+        const key = try range.keyInto(self.room[self.keys_end..self.values_start]);
+        for (key) |byte| self.seen |= byte;
+        self.keys_end += key.len;
+        self.values_start -= value.len;
+        @memcpy(self.room[self.values_start..][0..value.len], value);
+        const sizes = self.room[self.rows * row_header_size ..][0..row_header_size];
+        std.mem.writeInt(u32, sizes[0..4], @intCast(key.len), .little);
+        std.mem.writeInt(u32, sizes[4..8], value_size, .little);
+        self.rows += 1;
+    }
+};
+
+pub fn rangeNext(
+    session: *Session,
+    handle: u32,
+    rows_max: u32,
+    buffer: ?[*]u8,
+    size: u32,
+) Error!i32 {
+    const range = session.ranges.get(handle) orelse return error.TxnEnded;
+    if (range.is_ended) return error.TxnEnded;
+    session.pending = &.{};
+    var chunk: Chunk = try .init((buffer orelse return error.Options)[0..size], rows_max);
+    while (chunk.rows < rows_max) {
+        if (!range.is_held_back and !try range.next()) break;
+        range.is_held_back = true;
+        const value = try range.value();
+        const key_size = range.keySize();
+        if (key_size > limits.key_area_size) return error.Corrupt;
+        if (chunk.hasRoom(key_size + value.len)) {
+            try chunk.add(range, value, @intCast(value.len));
+        } else if (chunk.rows == 0) {
+            // The caller fetches the value by `value_copy`.
+            if (!chunk.hasRoom(key_size)) return error.Options;
+            session.pending = value;
+            session.setWord(1, value.len);
+            try chunk.add(range, &.{}, value_elsewhere);
+            range.is_held_back = false;
+            break;
+        } else break;
+        range.is_held_back = false;
+    }
+    session.setWord(0, @intFromBool(!range.is_held_back and !range.hasMore()));
+    session.setWord(2, if (chunk.seen < 0x80) chunk.keys_end else 0);
+    return @intCast(chunk.rows);
 }
 
 pub fn rangeClose(session: *Session, handle: u32) Error!i32 {
