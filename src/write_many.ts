@@ -4,6 +4,7 @@
  */
 import { copyShort } from "./codec/copy.ts";
 import type { Key } from "./codec/key.ts";
+import { handOver, LARGE_MIN } from "./codec/value.ts";
 import { describe, typeError } from "./error.ts";
 import { assertUsable, type Session } from "./session.ts";
 import type { TableState } from "./table_state.ts";
@@ -37,8 +38,7 @@ export function putManyNow(
   entries: Iterable<readonly [unknown, unknown]>,
   condition: PutCondition,
 ): number {
-  const { session, table, writer } = target;
-  const { data, keyA } = session.scratch;
+  const { session, table } = target;
   // The entries may come from code of the caller, which may call this again.
   const rows = keptRows ?? makeRows();
   keptRows = null;
@@ -51,20 +51,49 @@ export function putManyNow(
       stored += putEncoded(target, key, value, condition) ? 1 : 0;
       continue;
     }
-    const size = table.values.encode(data, entry[1]);
-    const keySize = table.keys.encode(keyA, entry[0] as Key);
-    if (data.large !== null) {
-      stored += sendRows(target, rows, condition.flags);
-      stored += putPrepared(session, table, writer, keySize, size, condition.flags) ? 1 : 0;
-      continue;
-    }
-    if (rows.used + ROW_HEADER + keySize + size > ROWS_SIZE) {
-      stored += sendRows(target, rows, condition.flags);
-    }
-    addRow(rows, keyA.bytes, keySize, data.bytes, size);
+    stored += packEntry(target, rows, entry, condition.flags);
   }
   stored += sendRows(target, rows, condition.flags);
   keptRows = rows;
+  return stored;
+}
+
+/** Adds an entry to the rows, which are handed over first if need be; how many were written. */
+function packEntry(
+  target: Target,
+  rows: PackedRows,
+  entry: readonly [unknown, unknown],
+  flags: number,
+): number {
+  const { session, table, writer } = target;
+  const { values, keys } = table;
+  const { data, keyA } = session.scratch;
+  const bytes = values.bytesOf === null ? null : values.bytesOf(entry[1]);
+  let size = 0;
+  if (bytes === null) {
+    size = values.encode(data, entry[1]);
+  } else if (bytes.length >= LARGE_MIN) {
+    size = handOver(data, bytes);
+  } else {
+    data.large = null;
+  }
+  const keySize = keys.encode(keyA, entry[0] as Key);
+  if (data.large !== null) {
+    const stored = sendRows(target, rows, flags);
+    return putPrepared(session, table, writer, keySize, size, flags) ? stored + 1 : stored;
+  }
+  // Code of the caller that made the key may have changed how long they are.
+  if (bytes !== null) size = bytes.length;
+  const needed = ROW_HEADER + keySize + size;
+  const stored = rows.used + needed > ROWS_SIZE ? sendRows(target, rows, flags) : 0;
+  const at = rows.used + ROW_HEADER;
+  rows.view.setUint32(at - 8, keySize, true);
+  rows.view.setUint32(at - 4, size, true);
+  copyShort(keyA.bytes, rows.bytes, at, keySize);
+  if (bytes === null) copyShort(data.bytes, rows.bytes, at + keySize, size);
+  else rows.bytes.set(bytes, at + keySize);
+  rows.used += needed;
+  rows.count += 1;
   return stored;
 }
 
@@ -124,22 +153,6 @@ function encodeEntry(
 function makeRows(): PackedRows {
   const memory = new ArrayBuffer(ROWS_SIZE);
   return { bytes: new Uint8Array(memory), view: new DataView(memory), used: 0, count: 0 };
-}
-
-function addRow(
-  rows: PackedRows,
-  key: Uint8Array,
-  keySize: number,
-  value: Uint8Array,
-  size: number,
-): void {
-  const at = rows.used;
-  rows.view.setUint32(at, keySize, true);
-  rows.view.setUint32(at + 4, size, true);
-  copyShort(key, rows.bytes, at + ROW_HEADER, keySize);
-  copyShort(value, rows.bytes, at + ROW_HEADER + keySize, size);
-  rows.used = at + ROW_HEADER + keySize + size;
-  rows.count += 1;
 }
 
 /** Hands the rows over; how many were written. */

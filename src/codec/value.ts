@@ -53,6 +53,8 @@ export interface ValueBytes {
   readonly name: string;
   /** Puts the bytes of a value into the area, or beside it if they are large; their number. */
   encode(area: ValueArea, value: unknown): number;
+  /** The bytes of a value, to be copied at once; null if it rather puts them into an area. */
+  readonly bytesOf: ((value: unknown) => Uint8Array) | null;
   /** The value of some bytes; `isOwned` says that the caller may keep the bytes themselves. */
   decode(source: Source, start: number, end: number, isOwned: boolean): unknown;
   /** The same of bytes that are its own to keep; null if it rather reads them where they are. */
@@ -67,7 +69,7 @@ export const CODEC_NAME_SIZE_MAX = 64;
 export const VALUE_SIZE_MAX = 0xffff_ffff;
 
 /** From here on bytes are handed over where they are instead of through the area. */
-const LARGE_MIN = 4096;
+export const LARGE_MIN = 4096;
 /** Up to here a loop copies faster than a call does. */
 const LOOP_MAX = 48;
 /** Bytes up to this size, when they are the whole value, are packed here. */
@@ -108,7 +110,7 @@ export function putBytes(area: ValueArea, from: Uint8Array, start: number, end: 
     return size;
   }
   area.large = null;
-  if (size > LOOP_MAX) area.bytes.set(from.subarray(start, end));
+  if (size > LOOP_MAX) area.bytes.set(size === from.length ? from : from.subarray(start, end));
   else for (let index = 0; index < size; index += 1) area.bytes[index] = from[start + index]!;
   return size;
 }
@@ -186,6 +188,7 @@ const msgpack: ValueBytes = {
     }
   },
   adopt: null,
+  bytesOf: null,
 };
 
 /** MessagePack of a short ASCII string; its size, or 0 if it is neither. */
@@ -256,6 +259,7 @@ const json: ValueBytes = {
     }
   },
   adopt: null,
+  bytesOf: null,
 };
 
 const string: ValueBytes = {
@@ -270,17 +274,14 @@ const string: ValueBytes = {
   },
   decode: readText,
   adopt: null,
+  bytesOf: null,
 };
 
 const binary: ValueBytes = {
   id: 3,
   name: "binary",
-  encode(area: ValueArea, value: unknown): number {
-    if (!(value instanceof Uint8Array)) {
-      throw refusedValue(describe(value), 'this table has encoding "binary"; pass a Uint8Array');
-    }
-    return handOver(area, value);
-  },
+  encode: (area: ValueArea, value: unknown) => handOver(area, assertBytes(value)),
+  bytesOf: assertBytes,
   decode(source: Source, start: number, end: number, isOwned: boolean): unknown {
     if (!isOwned) return copyBytes(source, start, end);
     return source.bytes.subarray(start, end);
@@ -288,8 +289,13 @@ const binary: ValueBytes = {
   adopt: (bytes: Uint8Array) => bytes,
 };
 
+function assertBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw refusedValue(describe(value), 'this table has encoding "binary"; pass a Uint8Array');
+}
+
 /** Bytes of the caller: copied into the area when small, else used where they are. */
-function handOver(area: ValueArea, value: Uint8Array): number {
+export function handOver(area: ValueArea, value: Uint8Array): number {
   if (value.length < LARGE_MIN) return putBytes(area, value, 0, value.length);
   if (value.length > VALUE_SIZE_MAX) throw valueTooLarge(value.length);
   const isShared = !(value.buffer instanceof ArrayBuffer);
@@ -307,6 +313,16 @@ export function valueEncodingOf(name: unknown): ValueBytes | undefined {
 
 /** The encoding of a codec of the caller. */
 export function codecEncoding(codec: ValueCodec<unknown>): ValueBytes {
+  const bytesOf = (value: unknown): Uint8Array => {
+    let bytes: unknown;
+    try {
+      bytes = codec.encode(value);
+    } catch (error) {
+      throw encodeFailed(codec.name, error);
+    }
+    if (bytes instanceof Uint8Array) return bytes;
+    throw refusedValue(describe(bytes), `codec "${codec.name}" must return a Uint8Array`);
+  };
   const adopt = (bytes: Uint8Array): unknown => {
     try {
       return codec.decode(bytes);
@@ -317,16 +333,8 @@ export function codecEncoding(codec: ValueCodec<unknown>): ValueBytes {
   return {
     id: CODEC_ID,
     name: codec.name,
-    encode(area: ValueArea, value: unknown): number {
-      let bytes: unknown;
-      try {
-        bytes = codec.encode(value);
-      } catch (error) {
-        throw encodeFailed(codec.name, error);
-      }
-      if (bytes instanceof Uint8Array) return handOver(area, bytes);
-      throw refusedValue(describe(bytes), `codec "${codec.name}" must return a Uint8Array`);
-    },
+    encode: (area: ValueArea, value: unknown) => handOver(area, bytesOf(value)),
+    bytesOf,
     decode(source: Source, start: number, end: number, isOwned: boolean): unknown {
       return adopt(binary.decode(source, start, end, isOwned) as Uint8Array);
     },
@@ -343,5 +351,5 @@ export function unknownCodec(name: string): ValueBytes {
         "pass it as `encoding`, or read bytes with getBinary()",
     );
   };
-  return { id: CODEC_ID, name, encode: refuse, decode: refuse, adopt: refuse };
+  return { id: CODEC_ID, name, encode: refuse, bytesOf: refuse, decode: refuse, adopt: refuse };
 }
