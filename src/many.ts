@@ -2,7 +2,6 @@
  * getMany: many keys in one call of the engine. Keys go in one buffer, values come back in another,
  * both kept between calls. All values are of one state.
  */
-import { copyShort } from "./codec/copy.ts";
 import type { Key } from "./codec/key.ts";
 import { type Source, sourceOf } from "./codec/text.ts";
 import { failure } from "./library.ts";
@@ -10,18 +9,26 @@ import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
 import type { TableState } from "./table_state.ts";
 
-/** Keys packed one after the other, each with its size before it. */
+/** Keys packed one after the other, each with its size before it, at a multiple of four. */
 interface PackedKeys {
-  readonly bytes: Uint8Array;
+  readonly packed: Packed;
   readonly size: number;
 }
 
+/** Bytes, also as words. */
+interface Packed {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+}
+
+/** In place of the size of a value that is not there. */
+const ABSENT = 0xffff_ffff;
 /** First size of the buffer for values. */
 const OUT_SIZE = 1 << 18;
 /** Buffers up to this size are kept for the next call. */
 const KEPT_MAX = 1 << 22;
 
-let keptKeys: Uint8Array | null = null;
+let keptKeys: Packed | null = null;
 let keptOut: Source | null = null;
 
 /** The values of many keys, in their order. */
@@ -33,7 +40,7 @@ export function getMany(
 ): unknown[] {
   const found: unknown[] = [];
   if (keys.length === 0) return found;
-  const packed = packKeys(session, table, keys);
+  const { packed, size } = packKeys(session, table, keys);
   // A value may be decoded by code of the caller, which may call this again.
   let out = keptOut ?? makeOut(OUT_SIZE);
   keptOut = null;
@@ -41,7 +48,7 @@ export function getMany(
   try {
     for (let at = 0; found.length < keys.length;) {
       const count = keys.length - found.length;
-      const bytes = packed.bytes.subarray(at, packed.size);
+      const bytes = packed.bytes.subarray(at, size);
       const answered = ask(session, handle, table, { bytes, count }, out);
       if (answered === 0) out = makeOut(session.words[0]! + 16);
       if (answered < count && handle === 0 && session.batch === null) {
@@ -49,12 +56,12 @@ export function getMany(
         continue;
       }
       decodeValues(table, out, answered, found);
-      at = skipKeys(packed.bytes, at, answered);
+      if (answered < count) at = skipKeys(packed.words, at, answered);
     }
   } finally {
     if (handle !== scope.handle) session.call.snapshot_end(session.handle, handle);
   }
-  if (packed.bytes.length <= KEPT_MAX) keptKeys = packed.bytes;
+  if (packed.bytes.length <= KEPT_MAX) keptKeys = packed;
   if (out.bytes.length <= KEPT_MAX) keptOut = out;
   return found;
 }
@@ -92,52 +99,54 @@ function pinState(session: Session): number {
 /** Packs keys as the engine reads them. */
 function packKeys(session: Session, table: TableState, keys: readonly Key[]): PackedKeys {
   const { keyA } = session.scratch;
-  let bytes = keptKeys ?? new Uint8Array(new ArrayBuffer(1 << 16));
+  const { keys: codec } = table;
+  const from = keyA.words;
+  let packed = keptKeys ?? makePacked(1 << 16);
   keptKeys = null;
-  let size = 0;
+  let place = 0;
   for (let index = 0; index < keys.length; index += 1) {
-    const keySize = table.keys.encode(keyA, keys[index]!);
-    if (size + 4 + keySize > bytes.length) bytes = grown(bytes, size + 4 + keySize);
-    bytes[size] = keySize;
-    bytes[size + 1] = keySize >> 8;
-    bytes[size + 2] = keySize >> 16;
-    bytes[size + 3] = 0;
-    size += 4;
-    copyShort(keyA.bytes, bytes, size, keySize);
-    size += keySize;
+    const keySize = codec.encode(keyA, keys[index]!);
+    const end = place + 1 + ((keySize + 3) >> 2);
+    if (end > packed.words.length) packed = grown(packed, end * 4);
+    const { words } = packed;
+    words[place++] = keySize;
+    for (let word = 0; place < end; word += 1) words[place++] = from[word]!;
   }
-  return { bytes, size };
+  return { packed, size: place * 4 };
 }
 
-/** A larger buffer with the same beginning. */
-function grown(bytes: Uint8Array, needed: number): Uint8Array {
-  const larger = new Uint8Array(new ArrayBuffer(Math.max(needed, bytes.length * 2)));
-  larger.set(bytes);
+function makePacked(size: number): Packed {
+  const memory = new ArrayBuffer(size);
+  return { bytes: new Uint8Array(memory), words: new Uint32Array(memory) };
+}
+
+/** A larger one with the same beginning. */
+function grown({ bytes }: Packed, needed: number): Packed {
+  const larger = makePacked(Math.max(needed, bytes.length * 2));
+  larger.bytes.set(bytes);
   return larger;
 }
 
 /** Where the key behind so many keys begins. */
-function skipKeys(bytes: Uint8Array, start: number, count: number): number {
-  let at = start;
-  for (let index = 0; index < count; index += 1) {
-    at += 4 + (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16));
-  }
-  return at;
+function skipKeys(words: Uint32Array, start: number, count: number): number {
+  let place = start >> 2;
+  for (let index = 0; index < count; index += 1) place += 1 + ((words[place]! + 3) >> 2);
+  return place * 4;
 }
 
 /** Decodes the values of an answer. */
 function decodeValues(table: TableState, out: Source, count: number, found: unknown[]): void {
-  const { bytes } = out;
+  const { words } = out;
+  const { values } = table;
   let at = 0;
   for (let index = 0; index < count; index += 1) {
-    const size = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) |
-      (bytes[at + 3]! << 24);
+    const size = words[at >> 2]!;
     at += 4;
-    if (size === -1) {
+    if (size === ABSENT) {
       found.push(undefined);
       continue;
     }
-    found.push(table.values.decode(out, at, at + (size >>> 0), false));
-    at += size >>> 0;
+    found.push(values.decode(out, at, at + size, false));
+    at += (size + 3) & ~3;
   }
 }

@@ -356,7 +356,7 @@ pub fn has(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32
 
 /// Looks many keys up, their searches overlapped.
 /// Memory: reads [u32 size][bytes] from `keys`; writes [i32 size or -1][bytes] to `out`, both the
-/// caller's, during the call only.
+/// caller's, during the call only; bytes are filled up to the next multiple of four.
 /// Thread: the session's own.
 /// Returns: how many keys were answered, from the first; fewer than `key_count` when `out` is full;
 /// 0

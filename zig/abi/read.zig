@@ -119,10 +119,17 @@ pub fn getMany(
 fn takeKey(rest: *[]const u8) Error![]const u8 {
     if (rest.len < 4) return error.Options;
     const size = std.mem.readInt(u32, rest.*[0..4], .little);
-    if (size > rest.len - 4) return error.Options;
+    if (size > limits.key_area_size) return error.KeySize;
+    const used = 4 + padded(size);
+    if (used > rest.len) return error.Options;
     const key = rest.*[4..][0..size];
-    rest.* = rest.*[4 + size ..];
+    rest.* = rest.*[used..];
     return key;
+}
+
+/// So many bytes up to the next word.
+fn padded(size: usize) usize {
+    return std.mem.alignForward(usize, size, 4);
 }
 
 /// Writes values until the room is used up. Returns how many.
@@ -135,14 +142,15 @@ fn writeValues(
 ) Error!u32 {
     for (values, 0..) |found, index| {
         const bytes = if (found) |value| try session.valueBytes(from.?.pages, value) else &.{};
-        if (room.len - used.* < 4 + bytes.len) {
-            session.setWord(0, 4 + bytes.len);
+        const needed = 4 + padded(bytes.len);
+        if (room.len - used.* < needed) {
+            session.setWord(0, needed);
             return @intCast(index);
         }
         const size: i32 = if (found == null) -1 else @intCast(bytes.len);
         std.mem.writeInt(i32, room[used.*..][0..4], size, .little);
         @memcpy(room[used.* + 4 ..][0..bytes.len], bytes);
-        used.* += 4 + bytes.len;
+        used.* += needed;
     }
     return @intCast(values.len);
 }
