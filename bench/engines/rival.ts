@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { clearImmediate, setImmediate } from "node:timers";
 import { fileURLToPath } from "node:url";
-import { copyBytes, copying } from "../../src/codec/copy.ts";
+import { type Copied, copyBytes, copying } from "../../src/codec/copy.ts";
 import {
   type Area,
   areaOf,
@@ -83,6 +83,11 @@ const CHUNK = 1 << 20;
 /** Bytes of room for answers to begin with. */
 const ANSWERS_SIZE = 256 << 10;
 const encoder = new TextEncoder();
+
+/** Bytes as Zeolite's own copies take them. */
+function copiedOf(bytes: Uint8Array): Copied {
+  return { bytes, words: new Uint32Array(bytes.buffer, 0, bytes.length >> 2) };
+}
 
 /** Opens a library with the runtime at hand. */
 function openLibrary(path: string, prefix: string): Library {
@@ -162,6 +167,7 @@ class RivalStore {
   /** Keys of a getMany, or rows of a write. */
   #rows = new Uint8Array(ANSWERS_SIZE);
   #answers = new Uint8Array(ANSWERS_SIZE);
+  #copied = copiedOf(this.#answers);
 
   constructor(library: Library, path: string, isFlushed: boolean) {
     this.#call = library.call;
@@ -204,7 +210,7 @@ class RivalStore {
 
   get(key: string): Uint8Array | undefined {
     const end = this.#find(key);
-    return end < 0 ? undefined : copyBytes(this.#source.bytes, KEY_ROOM, end);
+    return end < 0 ? undefined : copyBytes(this.#source, KEY_ROOM, end);
   }
 
   getView(key: string): Uint8Array | undefined {
@@ -227,6 +233,7 @@ class RivalStore {
       this.#takeAnswers(answered, found);
       if (answered < wanted.length) {
         this.#answers = new Uint8Array(2 * this.#answers.length);
+        this.#copied = copiedOf(this.#answers);
       }
     }
     return found;
@@ -252,7 +259,7 @@ class RivalStore {
         found.push(undefined);
         continue;
       }
-      found.push(copyBytes(this.#answers, at, at + size));
+      found.push(copyBytes(this.#copied, at, at + size));
       at += size;
     }
   }
@@ -292,7 +299,7 @@ class RivalStore {
       const keyEnd = at + 8 + getI32(bytes, at);
       const valueEnd = keyEnd + getI32(bytes, at + 4);
       const key = readText(this.#source, at + 8, keyEnd);
-      const value = copyBytes(bytes, keyEnd, valueEnd);
+      const value = copyBytes(this.#source, keyEnd, valueEnd);
       size += key.length + value.length;
       at = valueEnd;
     }
