@@ -2,8 +2,8 @@
 //! i-th of half h), so that both can grow at its end. It knows offsets within a half; which
 //! record is the newest is the published state's to say. It never decides what is durable.
 //!
-//! Invariants: bytes are zero-filled and flushed before a record lies in them, so that flushing a
-//! record never has to touch the file's metadata; the first 512 bytes of a half are its header.
+//! Invariants: bytes are zero-filled before a record lies in them, so that only the first flush
+//! after a growth has to touch the file's metadata; the first 512 bytes of a half are its header.
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -23,7 +23,7 @@ pub const Error = os_types.Error;
 
 os: Os,
 fd: os_types.Fd,
-/// Zero-filled, flushed bytes of the file, as this process knows it.
+/// Zero-filled bytes of the file, as this process knows it.
 size: u64,
 
 pub fn init(os: Os, fd: os_types.Fd) Error!Log {
@@ -40,7 +40,8 @@ fn physical(half: u32, offset: u64) u64 {
     return (2 * (offset / chunk_size) + half) * chunk_size + offset % chunk_size;
 }
 
-/// Makes room for the bytes of `half` up to `end`, zero-filled and flushed.
+/// Makes room for the bytes of `half` up to `end`, zero-filled. The next flush makes it durable,
+/// together with what was written to it.
 pub fn reserve(self: *Log, half: u32, end: u64) Error!void {
     assert(end > 0);
     const needed = physical(half, end - 1) / chunk_size * chunk_size + chunk_size;
@@ -58,11 +59,11 @@ pub fn reserve(self: *Log, half: u32, end: u64) Error!void {
 }
 
 fn grow(self: *Log, end: u64) Error!void {
-    const zeros: [16 << 10]u8 = @splat(0);
+    const zeros: [64 << 10]u8 = @splat(0);
+    comptime assert(chunk_size % zeros.len == 0);
     try self.os.allocate(self.fd, self.size, end - self.size);
     var offset = self.size;
     while (offset < end) : (offset += zeros.len) try self.os.pwrite(self.fd, &zeros, offset);
-    try self.os.flush(self.fd);
     self.size = end;
 }
 

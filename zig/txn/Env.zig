@@ -535,11 +535,7 @@ pub fn appendRecord(
         .operations_size = @intCast(operations_size),
         .space_size = @intCast(parts_size - operations_size),
     }, state.log_salt);
-    self.log.reserve(state.log_half, state.log_offset + size) catch |err| switch (err) {
-        error.NoSpace => return error.NoSpace,
-        // The growth is flushed, and a failed flush is final.
-        else => return self.poisoned(err),
-    };
+    try self.log.reserve(state.log_half, state.log_offset + size);
     try self.log.write(state.log_half, state.log_offset, self.buffer.items);
     state.log_offset += size;
     state.log_chain = checksum;
