@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 1231402184;
+export const fingerprint = 398841096;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -629,6 +629,24 @@ export const functions = {
     parameters: [
       ["session", "u32"],
       ["txn", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
+   * Writes one entry in a transaction of its own: as `txn_begin` of a batch, `put` and `txn_commit`.
+   *
+   * - Memory: key in area A, value in the data area; words as `txn_commit`.
+   * - Thread: the session's own.
+   * - Returns: 1. Codes: busy, closed, corrupt, key_size, value_size, options, full, no_space, io,
+   *   poisoned, read_only, out_of_memory.
+   */
+  put_commit: {
+    parameters: [
+      ["session", "u32"],
+      ["table", "u32"],
+      ["key_size", "u32"],
+      ["value_size", "u32"],
+      ["timeout_ms", "u32"],
     ],
     result: "i32",
   },

@@ -280,11 +280,27 @@ export class Session {
     }
   }
 
+  /** Whether a Sync write can be a transaction of its own, begun and ended by one call. */
+  get isIdle(): boolean {
+    return this.batch === null && this.explicit === null && !this.isNested &&
+      this.#doomed === null;
+  }
+
   /** Ends a Sync write: publishes it and makes it as safe as its Store demands. */
   leaveSync(owner: Owner): void {
     if (this.isNested) return;
     const error = this.commitBatch(true);
     if (error !== null) throw error;
+    this.#makeSafe(owner);
+  }
+
+  /** Ends a Sync write that the engine has published already. */
+  leaveCommitted(owner: Owner): void {
+    this.afterCommit(true);
+    this.#makeSafe(owner);
+  }
+
+  #makeSafe(owner: Owner): void {
     const { durability, flushInterval } = owner.settings;
     if (durability === "durable") this.flusher.flushSync();
     else if (durability === "committed") this.flusher.schedule(flushInterval);

@@ -17,6 +17,7 @@ import type { TableState } from "./table_state.ts";
 import { BodyTxn, ExplicitTxn, type OpenTxn, type WriteTransaction } from "./txn.ts";
 import { clearTable, encodeKey, encodeValue, putCondition, putEncoded } from "./write.ts";
 import {
+  putAlone,
   type PutOptions,
   putPrepared,
   removeEncoded,
@@ -290,6 +291,13 @@ export class StoreTable<V, K extends Key> extends TableReader<V, K> implements T
     const { scratch } = session;
     const size = table.values.encode(scratch.data, value);
     const keySize = table.keys.encode(scratch.keyA, key);
+    if (session.isIdle && scratch.data.large === null) {
+      // Encoding may have run code of the caller.
+      access.assertOpen("write");
+      putAlone(session, table, keySize, size, access.settings.lockTimeout);
+      session.leaveCommitted(access);
+      return true;
+    }
     const writer = session.join(access, true);
     let isStored: boolean;
     try {

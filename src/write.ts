@@ -110,6 +110,27 @@ export function putPrepared(
   return result === 1;
 }
 
+/** Writes the key in area A with the value that was encoded last, as a transaction of its own. */
+export function putAlone(
+  session: Session,
+  table: TableState,
+  keySize: number,
+  valueSize: number,
+  lockTimeout: number,
+): void {
+  const result = session.call.put_commit(
+    session.handle,
+    table.index,
+    keySize,
+    valueSize,
+    lockTimeout,
+  );
+  if (result >= 0) return;
+  // A table that somebody else created meanwhile is taken as what it is, from the next write on.
+  if (result === OPTIONS) table.adopt(session);
+  throw failure(result, "put");
+}
+
 /** Writes a key and a value that were encoded before; whether they were written. */
 export function putEncoded(
   target: Target,

@@ -203,19 +203,20 @@ pub const Session = struct {
 
     /// Walks every row. The first bytes of all values, summed.
     pub fn scan(self: Session) !u64 {
+        const chunk_rows = 512;
+        var chunk: [64 << 10]u8 = undefined;
         self.words()[0] = 0;
         self.words()[1] = -1;
         const range = try self.check(self.calls.range_open(self.handle, 0, 0, 0, 0, 0));
         var sum: u64 = 0;
         var has_more = true;
         while (has_more) {
-            const rows = try self.check(self.calls.range_next(self.handle, range, 1 << 20));
-            var row = self.scratch + c_abi.limits.data_offset;
-            for (0..rows) |_| {
-                const key_size = std.mem.readInt(u32, row[0..4], .little);
-                const value_size = std.mem.readInt(u32, row[4..8], .little);
-                sum += row[8 + key_size];
-                row += 8 + key_size + value_size;
+            const answer = self.calls.range_next(self.handle, range, chunk_rows, &chunk, chunk.len);
+            const rows = try self.check(answer);
+            var value: usize = chunk.len;
+            for (0..rows) |row| {
+                value -= std.mem.readInt(u32, chunk[row * 8 + 4 ..][0..4], .little);
+                sum += chunk[value];
             }
             has_more = self.words()[0] == 0;
         }

@@ -576,6 +576,21 @@ pub fn txn_commit(session: u32, txn: u32) callconv(.c) i32 {
     return run(session, write.commit, .{txn});
 }
 
+/// Writes one entry in a transaction of its own: as `txn_begin` of a batch, `put` and `txn_commit`.
+/// Memory: key in area A, value in the data area; words as `txn_commit`.
+/// Thread: the session's own.
+/// Returns: 1. Codes: busy, closed, corrupt, key_size, value_size, options, full, no_space, io,
+/// poisoned, read_only, out_of_memory.
+pub fn put_commit(
+    session: u32,
+    table: u32,
+    key_size: u32,
+    value_size: u32,
+    timeout_ms: u32,
+) callconv(.c) i32 {
+    return run(session, write.putCommit, .{ table, key_size, value_size, timeout_ms });
+}
+
 /// Ends the transaction as if it had never begun.
 /// Memory: none.
 /// Thread: the session's own.

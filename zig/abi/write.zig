@@ -208,6 +208,21 @@ pub fn commit(session: *Session, handle: u32) Error!i32 {
     return 0;
 }
 
+/// A put that is a transaction of its own, in one call. After an error there is none.
+pub fn putCommit(
+    session: *Session,
+    table: u32,
+    key_size: u32,
+    value_size: u32,
+    timeout_ms: u32,
+) Error!i32 {
+    const handle: u32 = @intCast(try begin(session, 0, timeout_ms));
+    errdefer if (session.txn != null) session.abortTxn();
+    const stored = try put(session, handle, table, key_size, value_size, 0);
+    _ = try commit(session, handle);
+    return stored;
+}
+
 /// Beyond so many unflushed commits a flush is asked for: a quarter of what may ever be.
 const unflushed_wanted_max = @import("../txn/Env.zig").unflushed_max / 4;
 

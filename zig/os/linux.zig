@@ -333,7 +333,8 @@ pub const Os = struct {
 
     /// Unique among the threads that live now, in all processes of this container.
     pub fn threadId(_: Os) u32 {
-        return @intCast(linux.gettid());
+        if (own_thread == 0) own_thread = @intCast(linux.gettid());
+        return own_thread;
     }
 
     /// Whether a thread of this process with this id lives.
@@ -446,6 +447,10 @@ fn map(
     const memory: [*]align(types.map_alignment) u8 = @ptrFromInt(result);
     return memory[0..size];
 }
+
+/// Asked for once: every commit names its thread twice. In a forked child it is the parent's, but
+/// a store that was open across a fork is refused there before anybody asks.
+threadlocal var own_thread: u32 = 0;
 
 fn clock(id: linux.clockid_t) linux.timespec {
     var time: linux.timespec = undefined;
