@@ -18,19 +18,34 @@ pub inline fn head(suffix: []const u8) u32 {
     return result;
 }
 
-/// The order of two keys, eight bytes at a time.
-pub fn order(a: []const u8, b: []const u8) std.math.Order {
+/// The order of two keys, eight bytes at a time. What is left at the end is compared as the last
+/// eight, or four, of both: some of them are equal, as is known by then, and no loop has to guess
+/// how many are not.
+pub inline fn order(a: []const u8, b: []const u8) std.math.Order {
     const shared = @min(a.len, b.len);
-    var index: usize = 0;
-    while (index + 8 <= shared) : (index += 8) {
-        const x = std.mem.readInt(u64, a[index..][0..8], .big);
-        const y = std.mem.readInt(u64, b[index..][0..8], .big);
+    if (shared >= 8) {
+        var index: usize = 0;
+        while (index + 8 < shared) : (index += 8) {
+            const result = orderAt(u64, a, b, index);
+            if (result != .eq) return result;
+        }
+        const result = orderAt(u64, a, b, shared - 8);
+        if (result != .eq) return result;
+    } else if (shared >= 4) {
+        const first = orderAt(u32, a, b, 0);
+        if (first != .eq) return first;
+        const result = orderAt(u32, a, b, shared - 4);
+        if (result != .eq) return result;
+    } else for (a[0..shared], b[0..shared]) |x, y| {
         if (x != y) return if (x < y) .lt else .gt;
     }
-    while (index < shared) : (index += 1) {
-        if (a[index] != b[index]) return if (a[index] < b[index]) .lt else .gt;
-    }
     return std.math.order(a.len, b.len);
+}
+
+inline fn orderAt(T: type, a: []const u8, b: []const u8, index: usize) std.math.Order {
+    const x = std.mem.readInt(T, a[index..][0..@sizeOf(T)], .big);
+    const y = std.mem.readInt(T, b[index..][0..@sizeOf(T)], .big);
+    return std.math.order(x, y);
 }
 
 /// How many first bytes `a` and `b` share.

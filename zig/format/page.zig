@@ -53,17 +53,8 @@ pub const Tree = struct {
     };
 };
 
-pub const Header = extern struct {
-    kind: u8,
-    flags: u8,
-    count: u16,
-    pgno: u32,
-    txnid: u64,
-    prefix_size: u16,
-    heap_size: u16,
-    dead_size: u16,
-    reserved: u16,
-};
+pub const Header = heads_format.Header;
+pub const Located = heads_format.Located;
 
 pub const ValueKind = enum(u8) {
     @"inline" = 0,
@@ -128,11 +119,13 @@ comptime {
     assert(@sizeOf(RunBytes) == 20);
     assert(@sizeOf(TailBytes) == 24);
     assert(@offsetOf(Header, "txnid") == 8);
-    // What heads.lower may load behind the heads lies in the page: three entries take more, and
+    // What is loaded behind the heads lies in the page: so many entries have more bytes there, and
     // fewer stand near the beginning.
-    assert(3 * (2 + @sizeOf(LeafEntry)) >= heads_format.overread_size);
+    const overread_size = 4 * (heads_format.window - 1);
+    const enough = 13;
+    assert(enough * (2 + @sizeOf(LeafEntry)) >= overread_size);
     const P = config.page_size_min;
-    assert(24 + config.localSizeMax(P) + 3 + 3 * 4 + heads_format.overread_size < P);
+    assert(24 + config.localSizeMax(P) + 3 + 4 * enough + overread_size < P);
 }
 
 pub inline fn header(bytes: []align(8) const u8) *const Header {
@@ -276,35 +269,50 @@ fn leafEntrySize(slot: *const LeafEntry) u32 {
 /// equals its own (more than one only where keys continue in runs).
 pub const Place = struct { index: u32, equal: u32 };
 
-/// Finds `key`, of which only the local part is given, among the entries from `first` on: 0 in a
-/// leaf, 1 in a branch, whose slot 0 has no key.
-pub inline fn find(bytes: []align(8) const u8, first: u32, key: []const u8) Place {
-    assert(first <= count(bytes));
+/// Looks for `key`, of which only the local part is given, in the heads of the page.
+pub inline fn locate(bytes: []align(8) const u8, comptime of: Kind, key: []const u8) Located {
+    assert(kind(bytes) == of);
     assert(key.len <= config.localSizeMax(@intCast(bytes.len)));
-    const shared = prefix(bytes);
-    if (shared.len > 0) switch (prefixOrder(key, shared)) {
-        .lt => return .{ .index = first, .equal = 0 },
-        .gt => return .{ .index = count(bytes), .equal = 0 },
-        .eq => {},
-    };
-    const suffix = key[shared.len..];
-    const wanted = bytes_format.head(suffix);
-    const all = heads(bytes);
-    const index = first + heads_format.lower(all[first..], wanted);
-    if (index == all.len or all[index] != wanted) return .{ .index = index, .equal = 0 };
-    return findTied(bytes, index, wanted, suffix);
+    return heads_format.locate(bytes.ptr, if (of == .leaf) 0 else 1, key);
 }
 
-/// Where a key stands towards all that begin with `shared`: `.eq` when it does too.
-fn prefixOrder(key: []const u8, shared: []const u8) std.math.Order {
-    const size = @min(key.len, shared.len);
-    const result = bytes_format.order(key[0..size], shared[0..size]);
-    if (result != .eq) return result;
-    return if (key.len < shared.len) .lt else .eq;
+/// Finds `key`, of which only the local part is given.
+pub inline fn find(bytes: []align(8) const u8, comptime of: Kind, key: []const u8) Place {
+    return placeAt(bytes, of, key, locate(bytes, of, key));
+}
+
+/// Finds `key`, of which only the local part is given, where `locate` has found it to be.
+pub inline fn placeAt(
+    bytes: []align(8) const u8,
+    comptime of: Kind,
+    key: []const u8,
+    at: Located,
+) Place {
+    assert(kind(bytes) == of);
+    if (!at.is_tied) return .{ .index = at.index, .equal = 0 };
+    const all = heads(bytes);
+    const index: u32 = at.index;
+    const suffix = key[header(bytes).prefix_size..];
+    const is_alone = index + 1 == all.len or all[index + 1] != all[index];
+    if (!is_alone or key.len >= config.localSizeMax(@intCast(bytes.len))) {
+        return findTied(bytes, index, all[index], suffix);
+    }
+    const slot = bytes[slots(bytes)[index]..];
+    const local_size = std.mem.readInt(u16, slot[0..2], .little);
+    return switch (bytes_format.order(slot[entryHeaderSize(of)..][0..local_size], suffix)) {
+        .lt => .{ .index = index + 1, .equal = 0 },
+        .gt => .{ .index = index, .equal = 0 },
+        .eq => .{ .index = index, .equal = 1 },
+    };
 }
 
 /// Among the keys from `start` on that have head `wanted`.
-fn findTied(bytes: []align(8) const u8, start: u32, wanted: u32, suffix: []const u8) Place {
+noinline fn findTied(
+    bytes: []align(8) const u8,
+    start: u32,
+    wanted: u32,
+    suffix: []const u8,
+) Place {
     const all = heads(bytes);
     assert(all[start] == wanted);
     var low = start;
@@ -312,7 +320,7 @@ fn findTied(bytes: []align(8) const u8, start: u32, wanted: u32, suffix: []const
     if (high < all.len and all[high] == wanted) {
         high = @intCast(all.len);
         if (wanted < std.math.maxInt(u32)) {
-            high = start + heads_format.lower(all[start..], wanted + 1);
+            high = start + heads_format.lower(all.ptr + start, all.len - start, wanted + 1);
         }
     }
     var is_equal = false;
@@ -539,15 +547,15 @@ test "find: heads, ties behind equal heads, keys that do not begin with the pref
         @memcpy(key[0..3], "pre");
         @memcpy(key[3..size], suffix);
         const expected: Place = .{ .index = @intCast(index), .equal = 1 };
-        try testing.expectEqual(expected, find(&leaf.bytes, 0, key[0..size]));
+        try testing.expectEqual(expected, find(&leaf.bytes, .leaf, key[0..size]));
         key[size] = 0;
         const behind: Place = .{ .index = @intCast(index + 1), .equal = 0 };
-        try testing.expectEqual(behind, find(&leaf.bytes, 0, key[0 .. size + 1]));
+        try testing.expectEqual(behind, find(&leaf.bytes, .leaf, key[0 .. size + 1]));
     }
-    try testing.expectEqual(Place{ .index = 0, .equal = 0 }, find(&leaf.bytes, 0, "pr"));
-    try testing.expectEqual(Place{ .index = 0, .equal = 0 }, find(&leaf.bytes, 0, "a"));
-    try testing.expectEqual(Place{ .index = 7, .equal = 0 }, find(&leaf.bytes, 0, "prf"));
-    try testing.expectEqual(Place{ .index = 7, .equal = 0 }, find(&leaf.bytes, 0, "z"));
+    try testing.expectEqual(Place{ .index = 0, .equal = 0 }, find(&leaf.bytes, .leaf, "pr"));
+    try testing.expectEqual(Place{ .index = 0, .equal = 0 }, find(&leaf.bytes, .leaf, "a"));
+    try testing.expectEqual(Place{ .index = 7, .equal = 0 }, find(&leaf.bytes, .leaf, "prf"));
+    try testing.expectEqual(Place{ .index = 7, .equal = 0 }, find(&leaf.bytes, .leaf, "z"));
 }
 
 test "insertEntry and removeEntries keep order and sizes" {
@@ -558,7 +566,7 @@ test "insertEntry and removeEntries keep order and sizes" {
     var present: [64]bool = @splat(false);
     for (0..4000) |_| {
         const id = random.uintLessThan(u8, 64);
-        const place = find(&leaf.bytes, 0, &.{ id, id });
+        const place = find(&leaf.bytes, .leaf, &.{ id, id });
         try testing.expectEqual(present[id], place.equal == 1);
         if (present[id]) {
             removeEntries(&leaf.bytes, place.index, place.index + 1);
@@ -573,7 +581,7 @@ test "insertEntry and removeEntries keep order and sizes" {
             try testing.expectEqual(used - (end - from) * 17, usedSize(&leaf.bytes));
             continue;
         }
-        present[id] = find(&leaf.bytes, 0, &.{ id, id }).equal == 1;
+        present[id] = find(&leaf.bytes, .leaf, &.{ id, id }).equal == 1;
         if (count(&leaf.bytes) > 0) try validate(&leaf.bytes, 7);
     }
 }

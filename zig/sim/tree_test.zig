@@ -867,7 +867,11 @@ test "damage: what validate lets pass can be walked and put together again" {
         for (0..page.count(&copy)) |index| {
             const item = entries.itemOf(&copy, @intCast(index));
             std.mem.doNotOptimizeAway(item.size());
-            _ = page.find(&copy, 0, item.key.local[0..@min(item.key.local.len, 90)]);
+            const key = item.key.local[0..@min(item.key.local.len, 90)];
+            _ = switch (page.kind(&copy)) {
+                .leaf => page.find(&copy, .leaf, key),
+                else => page.find(&copy, .branch, key),
+            };
         }
         var sequence: entries.Sequence = .{ .kind = page.kind(&copy) };
         sequence.addRange(&copy, 0, page.count(&copy));

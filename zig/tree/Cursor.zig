@@ -240,7 +240,7 @@ fn descend(self: *Cursor, target: []const u8) Error!bool {
         ref = branch.child(bytes, slot).ref;
     }
     const bytes = try self.child(ref, self.tree.depth - 1);
-    const place = try keys.find(self.pages, bytes, 0, target);
+    const place = try keys.find(self.pages, bytes, .leaf, target);
     self.steps[self.tree.depth - 1] = .{ .bytes = bytes, .index = place.index };
     return place.found;
 }

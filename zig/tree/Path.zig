@@ -59,7 +59,7 @@ fn descendFrom(
 
 fn findInLeaf(self: *Path, pages: Pages, key: []const u8) keys.Error!void {
     const step = &self.steps[self.depth - 1];
-    const place = try keys.find(pages, step.bytes, 0, key);
+    const place = try keys.find(pages, step.bytes, .leaf, key);
     step.index = place.index;
     self.found = place.found;
 }

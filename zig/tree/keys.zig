@@ -19,23 +19,43 @@ pub inline fn localOf(key: []const u8, page_size: usize) []const u8 {
     return key[0..@min(key.len, config.localSizeMax(@intCast(page_size)))];
 }
 
-/// Finds `key` among the entries of a page from `first` on: 0 in a leaf, 1 in a branch.
+/// What the heads of a page say about where `key` stands.
+pub inline fn locate(
+    bytes: []align(8) const u8,
+    comptime of: page.Kind,
+    key: []const u8,
+) page.Located {
+    return page.locate(bytes, of, localOf(key, bytes.len));
+}
+
+/// Finds `key` among the entries of a page.
 pub inline fn find(
     pages: Pages,
     bytes: []align(8) const u8,
-    first: u32,
+    comptime of: page.Kind,
     key: []const u8,
 ) Error!Place {
-    const local_size_max = config.localSizeMax(@intCast(bytes.len));
-    const place = page.find(bytes, first, localOf(key, bytes.len));
+    return findAt(pages, bytes, of, key, locate(bytes, of, key));
+}
+
+/// Finds `key` where `locate` has found it to be.
+pub inline fn findAt(
+    pages: Pages,
+    bytes: []align(8) const u8,
+    comptime of: page.Kind,
+    key: []const u8,
+    at: page.Located,
+) Error!Place {
+    const place = page.placeAt(bytes, of, localOf(key, bytes.len), at);
     if (place.equal == 0) return .{ .index = place.index, .found = false };
+    const local_size_max = config.localSizeMax(@intCast(bytes.len));
     if (key.len < local_size_max) return .{ .index = place.index, .found = true };
     return findTail(pages, bytes, place, key[local_size_max..]);
 }
 
 /// The child of a branch below which `key` belongs.
 pub inline fn findChild(pages: Pages, bytes: []align(8) const u8, key: []const u8) Error!u32 {
-    const place = try find(pages, bytes, 1, key);
+    const place = try find(pages, bytes, .branch, key);
     return if (place.found) place.index else place.index - 1;
 }
 

@@ -9,8 +9,6 @@
 
 const std = @import("std");
 const assert = std.debug.assert;
-const bytes_format = @import("../format/bytes.zig");
-const heads_format = @import("../format/heads.zig");
 const page = @import("../format/page.zig");
 const leaf = @import("../format/leaf.zig");
 const branch = @import("../format/branch.zig");
@@ -72,7 +70,7 @@ fn getGroup(
     try enter(pages, refs[0..wanted.len], bytes[0..wanted.len]);
     for (wanted, bytes[0..wanted.len]) |key, of| try prefetchEntry(of, key);
     for (wanted, bytes[0..wanted.len], out) |key, of, *value| {
-        const place = try keys.find(pages, of, 0, key);
+        const place = try keys.find(pages, of, .leaf, key);
         value.* = if (place.found) leaf.value(of, place.index) else null;
     }
 }
@@ -92,9 +90,6 @@ fn enter(pages: Pages, refs: []const page.Ref, bytes: [][]align(8) const u8) Err
 /// Fetches the entry of a leaf that `key` will be compared with, most likely.
 fn prefetchEntry(bytes: []align(8) const u8, key: []const u8) Error!void {
     if (page.kind(bytes) != .leaf) return error.Corrupt;
-    const prefix_size = page.header(bytes).prefix_size;
-    const local = keys.localOf(key, bytes.len);
-    const suffix = local[@min(prefix_size, local.len)..];
-    const index = heads_format.lower(page.heads(bytes), bytes_format.head(suffix));
+    const index = keys.locate(bytes, .leaf, key).index;
     if (index < page.count(bytes)) @prefetch(page.leafEntry(bytes, index), .{});
 }

@@ -20,7 +20,7 @@ pub const Value = leaf.Value;
 pub fn get(pages: Pages, tree: page.Tree, key: []const u8) Error!?Value {
     if (tree.depth == 0) return null;
     const bytes = try findLeaf(pages, tree, key);
-    const place = try keys.find(pages, bytes, 0, key);
+    const place = try keys.find(pages, bytes, .leaf, key);
     if (!place.found) return null;
     return leaf.value(bytes, place.index);
 }
@@ -29,7 +29,7 @@ pub fn get(pages: Pages, tree: page.Tree, key: []const u8) Error!?Value {
 pub fn has(pages: Pages, tree: page.Tree, key: []const u8) Error!bool {
     if (tree.depth == 0) return false;
     const bytes = try findLeaf(pages, tree, key);
-    const place = try keys.find(pages, bytes, 0, key);
+    const place = try keys.find(pages, bytes, .leaf, key);
     return place.found;
 }
 
@@ -76,7 +76,7 @@ pub fn rank(pages: Pages, tree: page.Tree, key: []const u8) Error!u64 {
         ref = branch.child(bytes, slot).ref;
     }
     const bytes = try child(pages, ref, 1);
-    const place = try keys.find(pages, bytes, 0, key);
+    const place = try keys.find(pages, bytes, .leaf, key);
     before += place.index;
     if (before > tree.entries) return error.Corrupt;
     return before;
