@@ -113,7 +113,45 @@ fn addLibrary(
     link.addArgs(&.{ "--cache-dir", b.cache_root.path orelse "." });
     link.addArgs(&.{ "--global-cache-dir", b.graph.global_cache_root.path orelse "." });
     link.addArtifactArg(object);
+    for (wideObjects(b, target, optimize, true)) |wide| link.addArtifactArg(wide);
     return link.addPrefixedOutputFileArg("-femit-bin=", libraryName(target));
+}
+
+/// The hot code for newer processors than the baseline (`format/kernels.zig`).
+fn wideObjects(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+    is_shipped: bool,
+) []const *std.Build.Step.Compile {
+    if (target.result.cpu.arch != .x86_64) return &.{};
+    const cpu = std.Target.x86.cpu;
+    const widths = [_]struct { name: []const u8, model: *const std.Target.Cpu.Model }{
+        .{ .name = "v3", .model = &cpu.x86_64_v3 },
+        .{ .name = "v4", .model = &cpu.x86_64_v4 },
+    };
+    const objects = b.allocator.alloc(*std.Build.Step.Compile, widths.len) catch @panic("OOM");
+    for (objects, widths) |*object, width| {
+        var query = target.query;
+        query.cpu_model = .{ .explicit = width.model };
+        query.cpu_features_add = .empty;
+        query.cpu_features_sub = .empty;
+        const options = b.addOptions();
+        options.addOption([]const u8, "width", width.name);
+        const module = b.createModule(.{
+            .root_source_file = b.path("wide.zig"),
+            .target = b.resolveTargetQuery(query),
+            .optimize = optimize,
+            .strip = if (is_shipped) true else null,
+            .pic = if (is_shipped) true else null,
+        });
+        module.addOptions("wide_options", options);
+        object.* = b.addObject(.{
+            .name = b.fmt("wide_{s}", .{width.name}),
+            .root_module = module,
+        });
+    }
+    return objects;
 }
 
 fn addTestSteps(
@@ -137,6 +175,7 @@ fn addTestSteps(
             .root_module = createModule(b, "test.zig", target, optimize, entry.os, false),
             .filters = filters,
         });
+        for (wideObjects(b, target, optimize, false)) |wide| tests.root_module.addObject(wide);
         const run = b.addRunArtifact(tests);
         run.setCwd(b.path(".."));
         b.step(entry.name, entry.text).dependOn(&run.step);
@@ -209,10 +248,9 @@ fn addRivals(b: *std.Build, target: std.Build.ResolvedTarget) void {
 
 fn addTool(b: *std.Build, name: []const u8, root: []const u8) *std.Build.Step.Run {
     const host = b.resolveTargetQuery(defaultTarget());
-    return b.addRunArtifact(b.addExecutable(.{
-        .name = name,
-        .root_module = createModule(b, root, host, .Debug, .native, false),
-    }));
+    const module = createModule(b, root, host, .Debug, .native, false);
+    for (wideObjects(b, host, .Debug, false)) |wide| module.addObject(wide);
+    return b.addRunArtifact(b.addExecutable(.{ .name = name, .root_module = module }));
 }
 
 fn createModule(

@@ -16,6 +16,7 @@ comptime {
     _ = @import("format/bytes.zig");
     _ = @import("format/varint.zig");
     _ = @import("format/heads.zig");
+    _ = @import("format/kernels.zig");
     _ = @import("format/page.zig");
     _ = @import("format/overflow.zig");
     _ = @import("format/entries.zig");

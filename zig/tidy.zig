@@ -28,6 +28,7 @@ const zig_order = [_][]const u8{
     "format/bytes",
     "format/varint",
     "format/heads",
+    "format/kernels",
     "format/page",
     "format/overflow",
     "format/leaf",
@@ -111,7 +112,7 @@ const zig_order = [_][]const u8{
 };
 
 /// Programs and roots that nothing imports.
-const zig_roots = [_][]const u8{ "zig/build.zig", "zig/tidy.zig", "zig/abi.zig" };
+const zig_roots = [_][]const u8{ "zig/build.zig", "zig/tidy.zig", "zig/abi.zig", "zig/wide.zig" };
 
 /// The files of `ffi` and `src` in the order of import. A folder stands for its files, which may
 /// import each other.

@@ -28,6 +28,7 @@ const assert = std.debug.assert;
 const config = @import("../config.zig");
 const bytes_format = @import("bytes.zig");
 const heads_format = @import("heads.zig");
+const kernels = @import("kernels.zig");
 
 pub const Kind = enum(u8) { leaf = 1, branch = 2, freelist = 3, _ };
 
@@ -164,7 +165,7 @@ pub fn setNumber(bytes: []align(8) u8, pgno: u32, written_by: u64) void {
 /// place is no match.
 pub fn checksum(bytes: []align(8) const u8, pgno: u32) u64 {
     assert(config.isPageSize(bytes.len));
-    return std.hash.XxHash3.hash(pgno, bytes);
+    return kernels.checksum(pgno, bytes);
 }
 
 pub inline fn headsOffset(bytes: []align(8) const u8) u32 {
@@ -273,7 +274,7 @@ pub const Place = struct { index: u32, equal: u32 };
 pub inline fn locate(bytes: []align(8) const u8, comptime of: Kind, key: []const u8) Located {
     assert(kind(bytes) == of);
     assert(key.len <= config.localSizeMax(@intCast(bytes.len)));
-    return heads_format.locate(bytes.ptr, if (of == .leaf) 0 else 1, key);
+    return kernels.locate(bytes.ptr, if (of == .leaf) .leaf else .branch, key);
 }
 
 /// Finds `key`, of which only the local part is given.
