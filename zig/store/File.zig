@@ -95,7 +95,7 @@ pub fn map(self: *File, page_count: u32) Error!void {
 }
 
 /// The bytes of `count` pages from `pgno`, which must be mapped.
-pub fn bytes(self: *const File, pgno: u32, count: u32) []align(8) const u8 {
+pub inline fn bytes(self: *const File, pgno: u32, count: u32) []align(8) const u8 {
     const start = @as(usize, pgno) * self.page_size;
     const end = start + @as(usize, count) * self.page_size;
     assert(end <= self.mapped.load(.monotonic));
@@ -183,12 +183,12 @@ pub fn punch(self: *File, pgno: u32, count: u32) Error!void {
 }
 
 /// What `verified` holds for a page checked against `checksum`; never 0, which means unchecked.
-pub fn verifiedMark(checksum: u64) u32 {
+pub inline fn verifiedMark(checksum: u64) u32 {
     const low: u32 = @truncate(checksum);
     return if (low == 0) 1 else low;
 }
 
-pub fn isVerified(self: *const File, pgno: u32, checksum: u64) bool {
+pub inline fn isVerified(self: *const File, pgno: u32, checksum: u64) bool {
     return @atomicLoad(u32, &self.verified[pgno], .monotonic) == verifiedMark(checksum);
 }
 

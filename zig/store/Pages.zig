@@ -11,11 +11,16 @@ snapshot: *const Snapshot,
 /// Null: the state has no frames.
 frames: ?*const FrameSet = null,
 
-pub fn page(self: Pages, ref: page_format.Ref) error{Corrupt}![]align(8) const u8 {
+pub inline fn page(self: Pages, ref: page_format.Ref) error{Corrupt}![]align(8) const u8 {
     if (ref.dirty) return (self.frames orelse return error.Corrupt).page(ref);
     return self.snapshot.page(ref);
 }
 
 pub fn run(self: Pages, ref: page_format.RunRef, size: u32) error{Corrupt}![]const u8 {
     return self.snapshot.run(ref, size);
+}
+
+/// Begins to load what a search of the page `ref` reads first. The ref need not be a good one.
+pub inline fn fetch(self: Pages, ref: page_format.Ref) void {
+    if (!ref.dirty) self.snapshot.fetch(ref);
 }

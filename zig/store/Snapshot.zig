@@ -13,13 +13,19 @@ const Snapshot = @This();
 
 pub const Verify = enum(u8) { once = 0, always = 1, never = 2 };
 
+const cache_line = 64;
+const eager_size = 4 * cache_line;
+
 file: *File,
 txnid: u64,
 page_count: u32,
 verify: Verify = .once,
 
 /// The bytes of the tree page `ref`, valid as long as the state is pinned.
-pub fn page(self: *const Snapshot, ref: page_format.Ref) error{Corrupt}![]align(8) const u8 {
+pub inline fn page(
+    self: *const Snapshot,
+    ref: page_format.Ref,
+) error{Corrupt}![]align(8) const u8 {
     if (ref.pgno < 2 or ref.pgno >= self.page_count or ref.dirty) return error.Corrupt;
     const bytes = self.file.bytes(ref.pgno, 1);
     if (self.verify == .once and self.file.isVerified(ref.pgno, ref.checksum)) return bytes;
@@ -27,7 +33,17 @@ pub fn page(self: *const Snapshot, ref: page_format.Ref) error{Corrupt}![]align(
     return bytes;
 }
 
-fn check(
+/// Begins to load what a search of the page `ref` reads first: header, prefix, heads and slots of a
+/// leaf, most heads of a branch. They would else be waited for one after the other.
+pub inline fn fetch(self: *const Snapshot, ref: page_format.Ref) void {
+    if (ref.pgno >= self.page_count) return;
+    const bytes = self.file.bytes(ref.pgno, 1);
+    inline for (0..eager_size / cache_line) |line| {
+        @prefetch(bytes.ptr + cache_line * line, .{});
+    }
+}
+
+noinline fn check(
     self: *const Snapshot,
     ref: page_format.Ref,
     bytes: []align(8) const u8,
