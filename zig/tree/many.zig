@@ -1,10 +1,11 @@
-//! Many point reads at once: the lookups of a group go down level by level together, and what one
-//! will need next is fetched while the others are looked at. A single lookup waits for memory three
-//! or four times a level; a group waits about once a level for all. Reads only.
+//! Many point reads at once: the lookups of a batch go down level by level together, and what one
+//! will need next is on its way into the cache while others are looked at. A single lookup waits
+//! for memory two or three times a level; a batch keeps as many loads in flight as the machine can.
+//! Reads only.
 //!
 //! ```text
 //! one by one   a: root wait child wait leaf wait   b: root wait child wait leaf wait ...
-//! group        root a b c d | prefetch | child a b c d | prefetch | leaf a b c d
+//! batch        ... load page of d | search page of c, load entry | read entry of b ...
 //! ```
 
 const std = @import("std");
@@ -14,19 +15,26 @@ const leaf = @import("../format/leaf.zig");
 const branch = @import("../format/branch.zig");
 const Pages = @import("../store/Pages.zig");
 const keys = @import("keys.zig");
+const search = @import("search.zig");
 
 pub const Error = keys.Error;
 
-/// Lookups in flight. More than the machine can have misses outstanding.
-pub const group_size = 32;
+/// Keys that go down together.
+const batch_size = 1024;
+/// How many lookups lie between one that is loading something and the one that needs it.
+const distance = 6;
+const ring_size = 64;
 
-/// Bytes of a page that a search reads before it knows where to look: header, heads, slots.
-const eager_size = 256;
 const cache_line = 64;
+/// A longer entry is left to the processor, which sees by then where it leads.
+const entry_fetch_max = 512;
+
+/// A lookup between its search of a page and its look at the entry.
+const Step = struct { bytes: []align(8) const u8, at: page.Located };
+const Ring = [ring_size]Step;
 
 /// Looks up each of `wanted`; `out`, of the same length, gets the values, null where there is none.
-/// The keys may come in any order; neighbours in the list that are neighbours in the tree are
-/// cheaper.
+/// The keys may come in any order.
 pub fn get(
     pages: Pages,
     tree: page.Tree,
@@ -38,58 +46,75 @@ pub fn get(
         @memset(out, null);
         return;
     }
+    var refs: [batch_size]page.Ref = undefined;
     var index: usize = 0;
-    while (index < wanted.len) : (index += group_size) {
-        const end = @min(index + group_size, wanted.len);
-        try getGroup(pages, tree, wanted[index..end], out[index..end]);
+    while (index < wanted.len) : (index += batch_size) {
+        const end = @min(index + batch_size, wanted.len);
+        const part = refs[0 .. end - index];
+        @memset(part, tree.ref);
+        var level = tree.depth;
+        while (level > 1) : (level -= 1) try descend(pages, level, wanted[index..end], part);
+        try answer(pages, wanted[index..end], part, out[index..end]);
     }
 }
 
-fn getGroup(
+/// Replaces each page by its child.
+fn descend(
     pages: Pages,
-    tree: page.Tree,
+    level: u8,
     wanted: []const []const u8,
+    refs: []page.Ref,
+) Error!void {
+    var ring: Ring = undefined;
+    for (0..refs.len + 2 * distance) |turn| {
+        if (turn < refs.len) pages.fetch(refs[turn]);
+        if (turn >= distance and turn < refs.len + distance) {
+            const index = turn - distance;
+            const step = &ring[index % ring_size];
+            step.bytes = try search.child(pages, refs[index], level);
+            step.at.index = @intCast(try keys.findChild(pages, step.bytes, wanted[index]));
+            @prefetch(page.branchEntry(step.bytes, step.at.index), .{});
+        }
+        if (turn >= 2 * distance) {
+            const index = turn - 2 * distance;
+            const step = &ring[index % ring_size];
+            refs[index] = branch.child(step.bytes, step.at.index).ref;
+        }
+    }
+}
+
+/// Looks for each key in its leaf.
+fn answer(
+    pages: Pages,
+    wanted: []const []const u8,
+    refs: []const page.Ref,
     out: []?leaf.Value,
 ) Error!void {
-    assert(wanted.len <= group_size);
-    var bytes: [group_size][]align(8) const u8 = undefined;
-    var refs: [group_size]page.Ref = @splat(tree.ref);
-    var slots: [group_size]u32 = undefined;
-    var level = tree.depth;
-    while (level > 1) : (level -= 1) {
-        try enter(pages, refs[0..wanted.len], bytes[0..wanted.len]);
-        for (wanted, bytes[0..wanted.len], slots[0..wanted.len]) |key, of, *slot| {
-            if (page.kind(of) != .branch) return error.Corrupt;
-            slot.* = try keys.findChild(pages, of, key);
-            @prefetch(page.branchEntry(of, slot.*), .{});
+    var ring: Ring = undefined;
+    for (0..refs.len + 2 * distance) |turn| {
+        if (turn < refs.len) pages.fetch(refs[turn]);
+        if (turn >= distance and turn < refs.len + distance) {
+            const index = turn - distance;
+            const step = &ring[index % ring_size];
+            step.bytes = try search.child(pages, refs[index], 1);
+            step.at = keys.locate(step.bytes, .leaf, wanted[index]);
+            if (step.at.is_tied) fetchEntry(step.bytes, step.at.index);
         }
-        for (refs[0..wanted.len], bytes[0..wanted.len], slots[0..wanted.len]) |*ref, of, slot| {
-            ref.* = branch.child(of, slot).ref;
-        }
-    }
-    try enter(pages, refs[0..wanted.len], bytes[0..wanted.len]);
-    for (wanted, bytes[0..wanted.len]) |key, of| try prefetchEntry(of, key);
-    for (wanted, bytes[0..wanted.len], out) |key, of, *value| {
-        const place = try keys.find(pages, of, .leaf, key);
-        value.* = if (place.found) leaf.value(of, place.index) else null;
-    }
-}
-
-/// The pages of the next level, on their way into the cache.
-fn enter(pages: Pages, refs: []const page.Ref, bytes: [][]align(8) const u8) Error!void {
-    assert(refs.len == bytes.len);
-    for (refs, bytes) |ref, *of| {
-        of.* = try pages.page(ref);
-        var offset: usize = 0;
-        while (offset < eager_size) : (offset += cache_line) {
-            @prefetch(of.ptr + offset, .{});
+        if (turn >= 2 * distance) {
+            const index = turn - 2 * distance;
+            const step = &ring[index % ring_size];
+            const place = try keys.findAt(pages, step.bytes, .leaf, wanted[index], step.at);
+            out[index] = if (place.found) leaf.value(step.bytes, place.index) else null;
         }
     }
 }
 
-/// Fetches the entry of a leaf that `key` will be compared with, most likely.
-fn prefetchEntry(bytes: []align(8) const u8, key: []const u8) Error!void {
-    if (page.kind(bytes) != .leaf) return error.Corrupt;
-    const index = keys.locate(bytes, .leaf, key).index;
-    if (index < page.count(bytes)) @prefetch(page.leafEntry(bytes, index), .{});
+/// Begins to load an entry as long as most of its leaf.
+inline fn fetchEntry(bytes: []align(8) const u8, index: u32) void {
+    const offset: u32 = page.slots(bytes)[index];
+    const usual = @min(page.header(bytes).heap_size / page.count(bytes), entry_fetch_max);
+    const end = @min(offset + usual, bytes.len - 1);
+    var at = offset;
+    while (at < end) : (at += cache_line) @prefetch(bytes.ptr + at, .{});
+    @prefetch(bytes.ptr + end, .{});
 }

@@ -51,6 +51,7 @@ fn findLeaf(pages: Pages, tree: page.Tree, key: []const u8) Error![]align(8) con
         const bytes = try child(pages, ref, level);
         const slot = try keys.findChild(pages, bytes, key);
         ref = branch.child(bytes, slot).ref;
+        pages.fetch(ref);
     }
     return child(pages, ref, 1);
 }
