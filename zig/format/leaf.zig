@@ -16,30 +16,28 @@ const page = @import("page.zig");
 pub const Value = struct {
     kind: page.ValueKind,
     size: u32,
+    /// The value, or the reference to the run that holds it.
     bytes: []const u8,
-    run: page.RunRef,
+
+    /// The run that holds the value; it is not in the page.
+    pub fn run(self: Value) page.RunRef {
+        assert(self.kind != .@"inline");
+        return std.mem.bytesToValue(page.RunBytes, self.bytes[0..@sizeOf(page.RunBytes)]).ref();
+    }
 };
 
 /// What an entry holds behind its key: the eight bytes of its header and its value.
-pub fn value(bytes: []align(8) const u8, index: u32) Value {
+pub inline fn value(bytes: []align(8) const u8, index: u32) Value {
     const slot = page.leafEntry(bytes, index);
-    const rest = restOf(bytes, index);
-    var result: Value = .{
+    return .{
         .kind = @enumFromInt(slot.value_kind),
         .size = slot.value_size,
-        .bytes = rest,
-        .run = .{ .pgno = 0, .checksum = 0, .txnid = 0 },
+        .bytes = restOf(bytes, index),
     };
-    if (result.kind != .@"inline") {
-        assert(rest.len == @sizeOf(page.RunBytes));
-        result.run = std.mem.bytesToValue(page.RunBytes, rest[0..@sizeOf(page.RunBytes)]).ref();
-        result.bytes = rest[0..0];
-    }
-    return result;
 }
 
 /// The bytes of entry `index` behind key and tail.
-fn restOf(bytes: []align(8) const u8, index: u32) []const u8 {
+inline fn restOf(bytes: []align(8) const u8, index: u32) []const u8 {
     const slot = page.leafEntry(bytes, index);
     const tail_size: u32 = if (slot.flags & page.flag_tail != 0) @sizeOf(page.TailBytes) else 0;
     const is_inline = slot.value_kind == @intFromEnum(page.ValueKind.@"inline");
@@ -93,7 +91,7 @@ test "value: inline and in a run; overwrite" {
     }
     page.verify(&bytes);
     try std.testing.expectEqualStrings("one", value(&bytes, 0).bytes);
-    try std.testing.expectEqual(run, value(&bytes, 1).run);
+    try std.testing.expectEqual(run, value(&bytes, 1).run());
     try std.testing.expectEqual(@as(u32, 5000), value(&bytes, 1).size);
     try std.testing.expect(!hasRuns(&bytes, 0));
     try std.testing.expect(hasRuns(&bytes, 1));

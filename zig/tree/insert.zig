@@ -206,7 +206,7 @@ pub fn discardValue(dirty: *DirtyPages, bytes: []align(8) const u8, index: u32) 
     const value = leaf.value(bytes, index);
     switch (value.kind) {
         .@"inline" => {},
-        .overflow => try dirty.discardRun(value.run, value.size),
+        .overflow => try dirty.discardRun(value.run(), value.size),
         else => return error.Corrupt,
     }
 }

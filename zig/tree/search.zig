@@ -34,10 +34,10 @@ pub fn has(pages: Pages, tree: page.Tree, key: []const u8) Error!bool {
 }
 
 /// All bytes of a value, valid as long as the state is pinned.
-pub fn valueBytes(pages: Pages, value: Value) Error![]const u8 {
+pub inline fn valueBytes(pages: Pages, value: Value) Error![]const u8 {
     return switch (value.kind) {
         .@"inline" => value.bytes,
-        .overflow => pages.run(value.run, value.size),
+        .overflow => pages.run(value.run(), value.size),
         else => error.Corrupt,
     };
 }

@@ -137,7 +137,7 @@ fn addEntries(self: *Compaction, at: *Leaf) Error!void {
 
 fn beginMove(self: *Compaction, value: leaf.Value) Error!void {
     if (value.kind != .overflow) return error.Corrupt;
-    const run = try self.audit.beginRun(value.run, value.size) orelse return;
+    const run = try self.audit.beginRun(value.run(), value.size) orelse return;
     const pgno = try self.output.next();
     self.moving = .{ .from = run, .pgno = pgno, .hash = .init(pgno) };
 }
@@ -192,7 +192,7 @@ fn nextTable(self: *Compaction, at: *Leaf) Error!void {
     const bytes = if (value.kind == .@"inline")
         value.bytes
     else
-        try self.audit.readRun(value.run, value.size, &buffer) orelse return;
+        try self.audit.readRun(value.run(), value.size, &buffer) orelse return;
     const key = try self.catalogue.keyOf(at.next, &self.key[1]) orelse return error.Corrupt;
     if (key.len == 0) return error.Corrupt;
     self.record = try tables.Record.decode(bytes);

@@ -122,12 +122,12 @@ fn nextValue(self: *StateWalk, at: *Leaf) Error!void {
     at.next += 1;
     const value = leaf.value(at.bytes, at.next - 1);
     if (value.kind == .@"inline") return;
-    if (value.run.txnid > page.txnid(at.bytes)) {
+    if (value.run().txnid > page.txnid(at.bytes)) {
         try self.audit.report(at.pgno, "refers to a run of commit {d}, newer than itself", .{
-            value.run.txnid,
+            value.run().txnid,
         });
     }
-    self.run = try self.audit.beginRun(value.run, value.size);
+    self.run = try self.audit.beginRun(value.run(), value.size);
 }
 
 /// The table of the next record of a catalogue's leaf.
@@ -162,7 +162,7 @@ fn readRecord(self: *StateWalk, at: *const Leaf, index: u32) Error!?tables.Recor
     const bytes = if (value.kind == .@"inline")
         value.bytes
     else
-        try self.audit.readRun(value.run, value.size, &buffer) orelse return null;
+        try self.audit.readRun(value.run(), value.size, &buffer) orelse return null;
     const key = try self.catalogue.keyOf(index, self.key) orelse return null;
     if (key.len < 2 or key[0] != 1) {
         try self.audit.report(at.pgno, "holds a record that is not a table's", .{});

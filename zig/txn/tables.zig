@@ -164,7 +164,7 @@ pub fn keyOf(name: []const u8, buffer: *KeyBuffer) []const u8 {
 pub fn valueBytes(pages: Pages, value: search.Value) error{Corrupt}![]const u8 {
     return switch (value.kind) {
         .@"inline" => value.bytes,
-        .overflow => pages.run(value.run, value.size),
+        .overflow => pages.run(value.run(), value.size),
         else => error.Corrupt,
     };
 }
