@@ -157,13 +157,13 @@ pub fn keyB(self: *Session, size: u32) Error![]const u8 {
 }
 
 /// The newest published state, pinned until `unpin` or the next newer one.
-pub fn latest(self: *Session) Error!*const Env.View {
+pub inline fn latest(self: *Session) Error!*const Env.View {
     const sequence = self.env.lock.shared.sequence.load(.acquire);
     if (self.pinned and sequence == self.sequence) return &self.view;
     return self.repin();
 }
 
-fn repin(self: *Session) Error!*const Env.View {
+noinline fn repin(self: *Session) Error!*const Env.View {
     @branchHint(.unlikely);
     const env = self.env;
     try env.checkFork();
@@ -206,13 +206,21 @@ pub fn namedAt(self: *Session, table: u32) Error!*Named {
 }
 
 /// True if `scope` is this thread's own write transaction.
-pub fn isTxnScope(self: *const Session, scope: u32) bool {
+pub inline fn isTxnScope(self: *const Session, scope: u32) bool {
     if (self.txn == null) return false;
     return if (scope == 0) self.txn_is_batch else scope == self.txn_handle;
 }
 
 /// The tree of `table` in `scope`; null: the table does not exist there.
-pub fn source(self: *Session, scope: u32, table: u32) Error!?Source {
+pub inline fn source(self: *Session, scope: u32, table: u32) Error!?Source {
+    if (scope == 0 and table == 0 and !self.isTxnScope(0)) {
+        const view = try self.latest();
+        return .{ .pages = view.pages(), .tree = view.main };
+    }
+    return self.otherSource(scope, table);
+}
+
+fn otherSource(self: *Session, scope: u32, table: u32) Error!?Source {
     if (self.isTxnScope(scope)) return self.txnSource(table);
     return self.sourceIn(try self.committedView(scope), scope, table);
 }
@@ -441,13 +449,13 @@ pub fn createRange(
 }
 
 /// The bytes of `value`, left pending for `value_copy`.
-pub fn valueBytes(self: *Session, pages: Pages, value: search.Value) Error![]const u8 {
+pub inline fn valueBytes(self: *Session, pages: Pages, value: search.Value) Error![]const u8 {
     self.pending = try search.valueBytes(pages, value);
     return self.pending;
 }
 
 /// The value under `key`; null if there is none.
-pub fn find(self: *Session, scope: u32, table: u32, key: []const u8) Error!?[]const u8 {
+pub inline fn find(self: *Session, scope: u32, table: u32, key: []const u8) Error!?[]const u8 {
     self.pending = &.{};
     const from = try self.source(scope, table) orelse return null;
     const value = try search.get(from.pages, from.tree, key) orelse return null;

@@ -6,6 +6,7 @@
 //! ArrayBuffer over it reads and writes harmless bytes.
 
 const std = @import("std");
+const builtin = @import("builtin");
 const assert = std.debug.assert;
 const explain = @import("../explain.zig");
 const Os = @import("../os/os.zig").Os;
@@ -26,7 +27,7 @@ pub const os: Os = if (@sizeOf(Os) == 0) .{} else undefined;
 const Place = struct {
     generation: u16 = 0,
     session: ?*Session = null,
-    thread: *const u8 = undefined,
+    thread: usize = undefined,
 };
 
 const Shared = struct { env: *Env, device: u64, inode: u64, count: u32 };
@@ -37,8 +38,23 @@ var environments: std.ArrayList(Shared) = .empty;
 var scratches: std.ArrayList([]align(4096) u8) = .empty;
 var exit_key: ?std.c.pthread_key_t = null;
 
-/// Its address tells threads apart.
+/// Its address tells threads apart where the processor does not.
 threadlocal var thread_mark: u8 = 0;
+
+/// A number that no other living thread has. Where the system keeps the address of what is a
+/// thread's own is one instruction away; that of a variable there takes a call, in each call.
+inline fn threadMark() usize {
+    if (builtin.os.tag != .linux) return @intFromPtr(&thread_mark);
+    return switch (builtin.cpu.arch) {
+        .x86_64 => asm ("movq %%fs:0, %[out]"
+            : [out] "=r" (-> usize),
+        ),
+        .aarch64 => asm ("mrs %[out], tpidr_el0"
+            : [out] "=r" (-> usize),
+        ),
+        else => @intFromPtr(&thread_mark),
+    };
+}
 
 extern "c" fn pthread_key_create(
     key: *std.c.pthread_key_t,
@@ -72,7 +88,7 @@ pub fn find(handle: u32) ?*Session {
     if (index >= places.len) return null;
     const place = &places[index];
     if (place.generation != handles.generationOf(handle)) return null;
-    if (place.thread != &thread_mark) return null;
+    if (place.thread != threadMark()) return null;
     return place.session;
 }
 
@@ -85,7 +101,7 @@ pub fn open(path: [:0]const u8, options: attach.Options) Session.Error!u32 {
     errdefer letGo(env) catch {}; // the error that brought us here is the one to tell
     for (&places, 0..) |*place, index| {
         const session = place.session orelse continue;
-        if (session.env != env or place.thread != &thread_mark) continue;
+        if (session.env != env or place.thread != threadMark()) continue;
         session.open_count += 1;
         letGo(env) catch unreachable; // the session holds it as well
         return handles.number(index, place.generation);
@@ -95,7 +111,7 @@ pub fn open(path: [:0]const u8, options: attach.Options) Session.Error!u32 {
         const scratch = try takeScratch();
         errdefer scratches.appendAssumeCapacity(scratch);
         place.session = try Session.init(allocator, env, scratch);
-        place.thread = &thread_mark;
+        place.thread = threadMark();
         return handles.number(index, place.generation);
     }
     explain.set("this process has {d} stores open", .{session_count_max});
@@ -216,7 +232,8 @@ fn watchThread() error{OutOfMemory}!void {
         if (pthread_key_create(&key, threadEnds) != 0) return error.OutOfMemory;
         exit_key = key;
     }
-    if (pthread_setspecific(exit_key.?, &thread_mark) != 0) return error.OutOfMemory;
+    const mark: *const anyopaque = @ptrFromInt(threadMark());
+    if (pthread_setspecific(exit_key.?, mark) != 0) return error.OutOfMemory;
 }
 
 /// A Worker was terminated, or a thread ended with stores open: what it left is taken back, so that
@@ -226,7 +243,7 @@ fn threadEnds(mark: ?*anyopaque) callconv(.c) void {
     defer mutex.unlock(os);
     for (&places) |*place| {
         if (place.session == null) continue;
-        if (@as(?*const anyopaque, place.thread) != @as(?*const anyopaque, mark)) continue;
+        if (place.thread != @intFromPtr(mark)) continue;
         end(place) catch {}; // nobody is left to tell; the next open recovers
     }
 }
