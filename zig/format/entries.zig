@@ -383,10 +383,7 @@ const Writer = struct {
         sizes: []const u16,
     ) error{Corrupt}!void {
         if (!std.mem.eql(u8, page.prefix(source), self.prefix())) {
-            for (0..sizes.len) |index| {
-                try self.putChecked(itemOf(source, from + @as(u32, @intCast(index))));
-            }
-            return;
+            return self.putRangeAnew(source, from, @intCast(sizes.len));
         }
         // The same prefix: entries stay as they are, and those that lie together move together.
         const extra = config.slot_cost + self.prefix_size;
@@ -404,6 +401,38 @@ const Writer = struct {
             }
             assert(self.offset <= self.bytes.len);
             @memcpy(self.bytes[run_offset..][0..size], source[first..][0..size]);
+        }
+    }
+
+    /// The same from a page with another prefix: each key gets the bytes that its page kept for
+    /// all, or loses those that this one keeps.
+    fn putRangeAnew(
+        self: *Writer,
+        source: []align(8) const u8,
+        from: u32,
+        count: u32,
+    ) error{Corrupt}!void {
+        const old = page.prefix(source);
+        const new = self.prefix();
+        const shared = @min(old.len, new.len);
+        if (!std.mem.eql(u8, old[0..shared], new[0..shared])) return error.Corrupt;
+        const gained = old[shared..];
+        const lost = new[shared..];
+        const header_size = page.entryHeaderSize(self.kind);
+        for (from..from + count) |index| {
+            const local = page.local(source, @intCast(index));
+            if (!std.mem.startsWith(u8, local, lost)) return error.Corrupt;
+            const entry = page.entry(source, @intCast(index));
+            const size = entry.len + gained.len - lost.len;
+            assert(self.offset + size <= self.bytes.len);
+            const out = self.bytes[self.offset..][0..size];
+            @memcpy(out[0..header_size], entry[0..header_size]);
+            const local_size = local.len + gained.len - lost.len;
+            std.mem.writeInt(u16, out[0..2], @intCast(local_size), .little);
+            @memcpy(out[header_size..][0..gained.len], gained);
+            @memcpy(out[header_size + gained.len ..], entry[header_size + lost.len ..]);
+            const key = out[header_size..][0..local_size];
+            self.setSlot(bytes_format.head(key), @intCast(size));
         }
     }
 

@@ -421,31 +421,70 @@ fn relieve(
     const limit: u32 = @intCast(bytes.len);
     const hint = page.header(bytes).prefix_size;
     const is_append = isAppend(path, level, change);
-    if (is_append and page.kind(bytes) == .leaf) {
-        if (try appendLeaf(dirty, path, level, change.added[0], stage)) |next| return next;
-    }
+    const is_full = page.kind(bytes) == .leaf and sizeAtLeast(bytes, change) > limit;
+    if (is_full and is_append) return appendLeaf(dirty, path, level, change.added[0], stage);
     var sequence: Sequence = .{ .kind = page.kind(bytes) };
-    addChanged(&sequence, bytes, change);
-    try sequence.check();
-    const whole = sequence.measure(0, sequence.count, hint, limit);
-    if (whole.size <= limit) {
-        return try replace(dirty, path, level, &sequence, &.{whole}, null, stage);
+    if (!is_full) {
+        addChanged(&sequence, bytes, change);
+        try sequence.check();
+        const whole = sequence.measure(0, sequence.count, hint, limit);
+        if (whole.size <= limit) {
+            return try replace(dirty, path, level, &sequence, &.{whole}, null, stage);
+        }
+    }
+    if (!is_append) {
+        if (try evenOut(dirty, path, level, change, stage)) |next| return next;
+    }
+    if (is_full) {
+        addChanged(&sequence, bytes, change);
+        try sequence.check();
     }
     if (is_append) {
         if (splitAt(&sequence, sequence.count - groupCountMin(&sequence), hint, limit)) |groups| {
             return try replace(dirty, path, level, &sequence, &groups, null, stage);
         }
-    } else if (try neighbourOf(dirty.pages(), path, level)) |other| {
-        if (page.freeSize(other.bytes) >= limit / even_out_divisor) {
-            var pair: Sequence = .{ .kind = page.kind(bytes) };
-            try addPair(&pair, path, level, change, other);
-            if (splitEvenly(&pair, hint, limit)) |groups| {
-                return try replace(dirty, path, level, &pair, &groups, other, stage);
-            }
-        }
     }
     const groups = splitAnyhow(&sequence, hint, limit) orelse return error.Corrupt;
     return try replace(dirty, path, level, &sequence, &groups, null, stage);
+}
+
+/// Shares the entries of the page at `level`, changed, with a neighbour that has room. Null when
+/// none has.
+fn evenOut(
+    dirty: *DirtyPages,
+    path: *Path,
+    level: usize,
+    change: Change,
+    stage: *Stage,
+) Error!?Change {
+    const bytes = path.steps[level].bytes;
+    const limit: u32 = @intCast(bytes.len);
+    const other = try neighbourOf(dirty.pages(), path, level) orelse return null;
+    if (page.freeSize(other.bytes) < limit / even_out_divisor) return null;
+    var pair: Sequence = .{ .kind = page.kind(bytes) };
+    try addPair(&pair, path, level, change, other);
+    const hint = page.header(bytes).prefix_size;
+    const groups = splitEvenly(&pair, hint, limit) orelse return null;
+    return try replace(dirty, path, level, &pair, &groups, other, stage);
+}
+
+/// The least that a leaf takes after a change that adds to it: with the longest prefix its keys
+/// share, and that without padding.
+fn sizeAtLeast(bytes: []align(8) const u8, change: Change) u32 {
+    assert(page.kind(bytes) == .leaf);
+    assert(change.added.len == 1);
+    const prefix_size = page.header(bytes).prefix_size;
+    const old_count = page.count(bytes);
+    const end = change.at + change.removed;
+    const added = change.added[0];
+    const first = if (change.at == 0) added.key else entries.itemOf(bytes, 0).key;
+    const last = if (end == old_count) added.key else entries.itemOf(bytes, old_count - 1).key;
+    var size = page.usedSize(bytes) - bytes_format.padded(prefix_size) + prefix_size * old_count;
+    for (change.at..end) |index| {
+        size -= @intCast(page.entry(bytes, @intCast(index)).len + config.slot_cost + prefix_size);
+    }
+    const count = old_count - change.removed + 1;
+    return size + added.size() - Key.commonPrefix(first, last) * (count - 1);
 }
 
 /// A neighbour with less room than this part of a page is not worth two writes.
@@ -459,24 +498,18 @@ fn isAppend(path: *const Path, level: usize, change: Change) bool {
     return path.isLast(level);
 }
 
-/// A new last leaf for an entry behind the full one at `level`, which stays as it is. Null when it
-/// may have room yet, with another prefix.
+/// A new last leaf for an entry behind the full one at `level`, which stays as it is.
 fn appendLeaf(
     dirty: *DirtyPages,
     path: *const Path,
     level: usize,
     item: Item,
     stage: *Stage,
-) Error!?Change {
+) Error!Change {
     const step = path.steps[level];
     const limit: u32 = @intCast(step.bytes.len);
     const count = page.count(step.bytes);
-    const prefix_size = page.header(step.bytes).prefix_size;
     const hint = Key.commonPrefix(entries.itemOf(step.bytes, 0).key, item.key);
-    // With whole keys, and with those of the best prefix, which is not padded yet.
-    const whole = page.usedSize(step.bytes) - bytes_format.padded(prefix_size) +
-        prefix_size * count + item.size();
-    if (whole - hint * count <= limit) return null;
     const last = entries.itemOf(step.bytes, count - 1).key;
     if (!Key.isBelow(last, item.key)) return error.Corrupt;
     var sequence: Sequence = .{ .kind = .leaf };
