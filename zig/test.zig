@@ -85,5 +85,7 @@ comptime {
         _ = @import("sim/crash_test.zig");
         _ = @import("sim/fault_test.zig");
         _ = @import("sim/process_test.zig");
+        _ = @import("sim/StoreTrap.zig");
+        _ = @import("sim/store_kill_test.zig");
     }
 }

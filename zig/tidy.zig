@@ -97,11 +97,13 @@ const zig_order = [_][]const u8{
     "sim/History",
     "sim/Workload",
     "sim/PowerCuts",
+    "sim/StoreTrap",
     "sim/tree_test",
     "sim/store_test",
     "sim/crash_test",
     "sim/fault_test",
     "sim/process_test",
+    "sim/store_kill_test",
     "sim/backup_test",
     "sim/check_test",
 

@@ -34,6 +34,7 @@ const Run = struct {
         errdefer self.arena.deinit();
         self.world = machines.first;
         try self.world.reset(.{ .seed = options.seed });
+        self.world.can_rename_no_replace = options.seed % 4 != 3;
         const arena = self.arena.allocator();
         self.history = try .init(arena);
         self.work = .init(arena, try self.world.startProcess(), &self.history, options);
@@ -99,6 +100,8 @@ fn runSeeds(
         options.seed = seed;
         // Half of them with pages that stay in memory from one checkpoint to the next.
         options.exclusive = seed % 2 == 1;
+        // Some seeds on larger pages: other shapes of trees, other sizes that end in a run.
+        if (seed % 3 == 2) options.page_size *= 4;
         try runSeed(&machines, options, cuts_options, step_count, test_name, &totals);
     }
     std.debug.print("{s}: {d} images of {d} moments, {d} cut a second time\n", .{

@@ -218,6 +218,46 @@ test "faults of the disk in commits too large for the log" {
     try runFaults(.{ .seed = 11_000, .operations_size_max = 800 }, 1, "faults in large commits");
 }
 
+/// A history on a disk of `block_count` blocks. False: they were enough.
+fn runFullDisk(
+    machines: *const Machines,
+    options: Workload.Options,
+    block_count: u64,
+    counts: *Counts,
+) !bool {
+    var trial: Trial = undefined;
+    try trial.init(machines, options);
+    defer trial.deinit();
+    errdefer std.debug.print("disk of {d} blocks: ZEOLITE_SEED={d}, commit {d}\n", .{
+        block_count, options.seed, trial.history.newest(),
+    });
+    trial.world.disk.blocks_free = block_count;
+    try trial.run(error.NoSpace);
+    trial.world.disk.blocks_free = std.math.maxInt(u64);
+    try trial.examineAttached(trial.isPoisoned());
+    try trial.examineLeft();
+    counts.faults += 1;
+    counts.errors += trial.error_count;
+    counts.images += trial.cuts.image_count;
+    try trial.cuts.report("full disk");
+    return trial.error_count > 0;
+}
+
+test "a full disk: what was reserved can be written, the rest is refused and nothing lost" {
+    var machines: Machines = try .init(allocator);
+    defer machines.deinit();
+    var counts: Counts = .{};
+    var list: seeds.List = .init(14_000, 4);
+    while (list.next()) |seed| {
+        const options: Workload.Options = .{ .seed = seed, .value_size_max = 20_000 };
+        var block_count: u64 = 0;
+        while (try runFullDisk(&machines, options, block_count, &counts)) block_count += 5;
+    }
+    std.debug.print("full disk: {d} sizes, {d} errors reported, {d} images of power cuts\n", .{
+        counts.faults, counts.errors, counts.images,
+    });
+}
+
 /// Fails one allocation, or all from one on.
 const FaultyAllocator = struct {
     backing: std.mem.Allocator,

@@ -6,6 +6,7 @@
 const std = @import("std");
 const testing = std.testing;
 const simulated = @import("../os/simulated.zig");
+const Txn = @import("../txn/Txn.zig");
 const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
@@ -214,4 +215,37 @@ test "two processes in the middle of each other's calls" {
     std.debug.print("two processes: {d} runs, {d} images of power cuts\n", .{
         counts.runs, counts.images,
     });
+}
+
+test "a thread that dies in a transaction: the next one goes on as if it had never been" {
+    var machines: Machines = try .init(allocator);
+    defer machines.deinit();
+    var list: seeds.List = .init(9500, 20);
+    while (list.next()) |seed| {
+        var pair: Pair = undefined;
+        try pair.init(&machines, .{ .seed = seed, .has_company = true }, .{ .image_count = 1 });
+        defer pair.deinit();
+        errdefer std.debug.print("a dead thread: ZEOLITE_SEED={d}\n", .{seed});
+        const first = &pair.first;
+        try first.open();
+        try pair.second.open();
+        for (0..5) |_| try first.step();
+        const own = first.os.threadId();
+        try pair.world.enterThread(first.os, own + 1);
+        var lost = try Txn.begin(first.env.?, 0);
+        const mark: Workload.Mark = .of(9);
+        _ = try lost.put(0, &mark.key, mark.value[0..mark.size], .upsert);
+        if (seed % 2 == 1) _ = try lost.savepoint();
+        try pair.world.enterThread(first.os, own);
+        // While it lives, its lock is its own.
+        try testing.expectError(error.Busy, Txn.begin(first.env.?, 0));
+        try testing.expectError(error.Busy, Txn.begin(pair.second.env.?, 0));
+        pair.world.endThread(first.os, own + 1);
+        try first.read();
+        for (0..8) |_| try first.step();
+        try pair.second.read();
+        try first.close();
+        try pair.goOn(4);
+        try pair.cuts.report("a dead thread");
+    }
 }
