@@ -13,10 +13,12 @@ export interface Copied {
   readonly words: Uint32Array;
 }
 
-/** Pieces up to this size may share a buffer. */
-const PIECE_MAX = 2048;
-/** Size of a shared buffer: what one forgotten piece can keep in memory. */
-const POOL_SIZE = 16384;
+/** Small pieces share one buffer, large ones up to this size another. */
+const SMALL_MAX = 2048;
+const LARGE_MAX = 16384;
+/** Sizes of those buffers: what one forgotten piece can keep in memory. */
+const SMALL_POOL_SIZE = 16384;
+const LARGE_POOL_SIZE = 65536;
 /** Up to here a loop over words copies faster than a call does. */
 const LOOP_MAX = 1024;
 
@@ -31,10 +33,18 @@ let poolBytes: Uint8Array<ArrayBuffer> = new Uint8Array(pool);
 let poolWords: Uint32Array<ArrayBuffer> = new Uint32Array(pool);
 let poolUsed = 0;
 
+let largePool: ArrayBuffer = new ArrayBuffer(0);
+let largeUsed = 0;
+
 /** A copy of a part of the bytes; it belongs to the caller. */
 export function copyBytes(from: Copied, start: number, end: number): Uint8Array {
   const size = end - start;
-  if (!copying.isPooled || size > PIECE_MAX) return from.bytes.slice(start, end);
+  if (!copying.isPooled || size > LARGE_MAX) return from.bytes.slice(start, end);
+  if (size > SMALL_MAX) {
+    const copy = takeLarge(size);
+    copy.set(from.bytes.subarray(start, end));
+    return copy;
+  }
   // It begins as far behind a word as what it is a copy of.
   const skew = start & 3;
   const at = reserve(skew + size) + skew;
@@ -52,7 +62,8 @@ export function copyBytes(from: Copied, start: number, end: number): Uint8Array 
 
 /** Memory for so many bytes, which the caller fills before anything else is copied. */
 export function takeBytes(size: number): Uint8Array {
-  if (!copying.isPooled || size > PIECE_MAX) return new Uint8Array(size);
+  if (!copying.isPooled || size > LARGE_MAX) return new Uint8Array(size);
+  if (size > SMALL_MAX) return takeLarge(size);
   const at = reserve(size);
   return new Uint8Array(pool, at, size);
 }
@@ -60,7 +71,7 @@ export function takeBytes(size: number): Uint8Array {
 /** Takes bytes of the shared buffer, a new one if need be; where they begin. */
 function reserve(size: number): number {
   if (poolUsed + size > pool.byteLength) {
-    pool = new ArrayBuffer(POOL_SIZE);
+    pool = new ArrayBuffer(SMALL_POOL_SIZE);
     poolBytes = new Uint8Array(pool);
     poolWords = new Uint32Array(pool);
     poolUsed = 0;
@@ -68,6 +79,17 @@ function reserve(size: number): number {
   const at = poolUsed;
   poolUsed += (size + 7) & ~7;
   return at;
+}
+
+/** Memory of the buffer that large pieces share, a new one if need be. */
+function takeLarge(size: number): Uint8Array {
+  if (largeUsed + size > largePool.byteLength) {
+    largePool = new ArrayBuffer(LARGE_POOL_SIZE);
+    largeUsed = 0;
+  }
+  const at = largeUsed;
+  largeUsed += (size + 7) & ~7;
+  return new Uint8Array(largePool, at, size);
 }
 
 /** A copy in memory of its own, a plain Uint8Array whatever class the bytes are. */
