@@ -235,6 +235,9 @@ const Chunk = struct {
     values_start: usize,
     /// All bytes of keys in one, to see whether any is not ASCII.
     seen: u8 = 0,
+    /// The value added last, and where it goes: it is copied when the next one is being loaded.
+    owed: []const u8 = &.{},
+    owed_start: usize = 0,
 
     fn init(room: []u8, rows_max: u32) Error!Chunk {
         const keys_start = @as(usize, rows_max) * row_header_size;
@@ -258,13 +261,42 @@ const Chunk = struct {
         for (key) |byte| self.seen |= byte;
         self.keys_end += key.len;
         self.values_start -= value.len;
-        @memcpy(self.room[self.values_start..][0..value.len], value);
+        self.settle();
+        self.owed = value;
+        self.owed_start = self.values_start;
         const sizes = self.room[self.rows * row_header_size ..][0..row_header_size];
         std.mem.writeInt(u32, sizes[0..4], @intCast(key.len), .little);
         std.mem.writeInt(u32, sizes[4..8], value_size, .little);
         self.rows += 1;
     }
+
+    /// Copies the value that was added last.
+    fn settle(self: *Chunk) void {
+        @memcpy(self.room[self.owed_start..][0..self.owed.len], self.owed);
+        self.owed = &.{};
+    }
 };
+
+/// From here on a value lies in pages of its own, or most of it far from its key.
+const far_size_min = 1024;
+/// Bytes of a page after which the processor loads ahead by itself, to the page's end.
+const eager_size = 512;
+const page_size = 4096;
+const cache_line = 64;
+/// More than that would push out what was loaded.
+const fetch_size_max = 16384;
+
+/// Begins to load a value that will be copied soon.
+fn fetchValue(value: []const u8) void {
+    if (value.len < far_size_min) return;
+    const size = @min(value.len, fetch_size_max);
+    var at: usize = 0;
+    while (at < size) : (at += page_size) {
+        const end = @min(at + eager_size, size);
+        var line = at;
+        while (line < end) : (line += cache_line) @prefetch(value.ptr + line, .{});
+    }
+}
 
 pub fn rangeNext(
     session: *Session,
@@ -281,6 +313,7 @@ pub fn rangeNext(
         if (!range.is_held_back and !try range.next()) break;
         range.is_held_back = true;
         const value = try range.value();
+        fetchValue(value);
         const key_size = range.keySize();
         if (key_size > limits.key_area_size) return error.Corrupt;
         if (chunk.hasRoom(key_size + value.len)) {
@@ -296,6 +329,7 @@ pub fn rangeNext(
         } else break;
         range.is_held_back = false;
     }
+    chunk.settle();
     session.setWord(0, @intFromBool(!range.is_held_back and !range.hasMore()));
     session.setWord(2, if (chunk.seen < 0x80) chunk.keys_end else 0);
     return @intCast(chunk.rows);
