@@ -153,7 +153,9 @@ fn run(init: std.process.Init, arguments: Arguments, out: *std.Io.Writer) !void 
     const folder = try std.fmt.allocPrint(allocator, "{s}/{d}", .{ arguments.dir, seed });
     const cwd = std.Io.Dir.cwd();
     try cwd.createDirPath(init.io, folder);
-    defer cwd.deleteTree(init.io, folder) catch {};
+    defer cwd.deleteTree(init.io, folder) catch |err| {
+        std.debug.print("bench-native: {s} is left behind: {t}\n", .{ folder, err });
+    };
     var sizes: Bench.Sizes = .{ .rounds = @max(1, arguments.rounds) };
     if (arguments.quick) sizes = .{ .rounds = 3, .entries = 100_000, .divisor = 10 };
     var bench: Bench = .{

@@ -80,7 +80,7 @@ const Lookups = struct {
             worker.thread = try .spawn(.{}, work, .{ self, store, worker, &start });
         }
         for (workers[0..threads]) |*worker| {
-            while (!worker.is_ready.load(.acquire)) std.Thread.yield() catch {};
+            while (!worker.is_ready.load(.acquire)) std.Thread.yield() catch {}; // looks again
         }
         const begin = clock.now();
         start.store(true, .release);
@@ -103,7 +103,9 @@ const Lookups = struct {
         switch (store.*) {
             inline else => |*it| {
                 const session = it.openReader() catch return worker.is_ready.store(true, .release);
-                defer @TypeOf(it.*).closeReader(session) catch {};
+                defer @TypeOf(it.*).closeReader(session) catch {
+                    worker.sum = null; // told as a failure
+                };
                 worker.is_ready.store(true, .release);
                 while (!start.load(.acquire)) std.atomic.spinLoopHint();
                 const sum = self.answer(session) catch return;

@@ -119,7 +119,7 @@ fn Rival(comptime Engine: type) type {
         var stores: std.ArrayList(*Shared) = .empty;
 
         fn lock() void {
-            while (is_busy.swap(true, .acquire)) std.Thread.yield() catch {};
+            while (is_busy.swap(true, .acquire)) std.Thread.yield() catch {}; // looks again
         }
 
         fn unlock() void {

@@ -406,11 +406,13 @@ const Keeper = struct {
     fn run(self: *Keeper) void {
         const session = Session.open(self.library, self.path, self.options) catch
             @panic("the keeper cannot open the store");
-        defer session.close() catch {};
+        defer session.close() catch @panic("the keeper cannot close the store");
         while (true) {
             while (std.c.sem_wait(&self.bell) != 0) {}
             if (self.is_stopping.load(.acquire)) return;
-            _ = session.calls.checkpoint_sync(session.handle);
+            if (session.calls.checkpoint_sync(session.handle) < 0) {
+                @panic("the keeper cannot write a checkpoint");
+            }
             self.is_rung.store(false, .release);
         }
     }

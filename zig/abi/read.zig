@@ -4,6 +4,7 @@
 const std = @import("std");
 const config = @import("../config.zig");
 const limits = @import("sizes.zig");
+const bytes_format = @import("../format/bytes.zig");
 const leaf = @import("../format/leaf.zig");
 const many = @import("../tree/many.zig");
 const search = @import("../tree/search.zig");
@@ -282,7 +283,6 @@ const far_size_min = 1024;
 /// Bytes of a page after which the processor loads ahead by itself, to the page's end.
 const eager_size = 512;
 const page_size = 4096;
-const cache_line = 64;
 /// More than that would push out what was loaded.
 const fetch_size_max = 16384;
 
@@ -292,9 +292,7 @@ fn fetchValue(value: []const u8) void {
     const size = @min(value.len, fetch_size_max);
     var at: usize = 0;
     while (at < size) : (at += page_size) {
-        const end = @min(at + eager_size, size);
-        var line = at;
-        while (line < end) : (line += cache_line) @prefetch(value.ptr + line, .{});
+        bytes_format.fetch(value[at..@min(at + eager_size, size)]);
     }
 }
 

@@ -5,9 +5,18 @@ const std = @import("std");
 const assert = std.debug.assert;
 const builtin = @import("builtin");
 
+/// Bytes that the processor loads at once.
+const cache_line = 64;
+
 comptime {
     // Integers of pages are read in place.
     assert(builtin.cpu.arch.endian() == .little);
+}
+
+/// Begins to load all of `memory`, which will be read soon.
+pub inline fn fetch(memory: []const u8) void {
+    var at: usize = 0;
+    while (at < memory.len) : (at += cache_line) @prefetch(memory.ptr + at, .{});
 }
 
 /// The first four bytes of `suffix` as a number that compares as they do, zero padded.

@@ -5,6 +5,7 @@
 //! Invariant: what `page` returns has passed `page.validate`, so that search needs no bounds check.
 
 const std = @import("std");
+const bytes_format = @import("../format/bytes.zig");
 const page_format = @import("../format/page.zig");
 const overflow = @import("../format/overflow.zig");
 const File = @import("File.zig");
@@ -13,8 +14,7 @@ const Snapshot = @This();
 
 pub const Verify = enum(u8) { once = 0, always = 1, never = 2 };
 
-const cache_line = 64;
-const eager_size = 4 * cache_line;
+const eager_size = 256;
 
 file: *File,
 txnid: u64,
@@ -37,10 +37,7 @@ pub inline fn page(
 /// leaf, most heads of a branch. They would else be waited for one after the other.
 pub inline fn fetch(self: *const Snapshot, ref: page_format.Ref) void {
     if (ref.pgno >= self.page_count) return;
-    const bytes = self.file.bytes(ref.pgno, 1);
-    inline for (0..eager_size / cache_line) |line| {
-        @prefetch(bytes.ptr + cache_line * line, .{});
-    }
+    bytes_format.fetch(self.file.bytes(ref.pgno, 1)[0..eager_size]);
 }
 
 noinline fn check(

@@ -10,6 +10,7 @@
 
 const std = @import("std");
 const assert = std.debug.assert;
+const bytes_format = @import("../format/bytes.zig");
 const page = @import("../format/page.zig");
 const leaf = @import("../format/leaf.zig");
 const branch = @import("../format/branch.zig");
@@ -25,7 +26,6 @@ const batch_size = 1024;
 const distance = 6;
 const ring_size = 64;
 
-const cache_line = 64;
 /// A longer entry is left to the processor, which sees by then where it leads.
 const entry_fetch_max = 512;
 
@@ -114,7 +114,6 @@ inline fn fetchEntry(bytes: []align(8) const u8, index: u32) void {
     const offset: u32 = page.slots(bytes)[index];
     const usual = @min(page.header(bytes).heap_size / page.count(bytes), entry_fetch_max);
     const end = @min(offset + usual, bytes.len - 1);
-    var at = offset;
-    while (at < end) : (at += cache_line) @prefetch(bytes.ptr + at, .{});
+    bytes_format.fetch(bytes[offset..end]);
     @prefetch(bytes.ptr + end, .{});
 }

@@ -109,7 +109,6 @@ pub const group_size = 16;
 const eager_size = 256;
 /// More of a large page is not worth its room in the cache.
 const leaf_size = 4096;
-const cache_line = 64;
 
 /// Fetches the leaves to which some keys belong, and what is read on the ways there, level by
 /// level. A hint: nothing that is wrong with a page is told before it is that page's turn.
@@ -128,9 +127,7 @@ pub fn fetch(pages: Pages, tree: page.Tree, wanted: []const []const u8) void {
             if (index > 0 and ref.pgno == refs[index - 1].pgno) continue;
             const bytes = pages.page(ref) catch return;
             const wanted_size: usize = if (level == 2) leaf_size else eager_size;
-            const size = @min(bytes.len, wanted_size);
-            var offset: usize = 0;
-            while (offset < size) : (offset += cache_line) @prefetch(bytes.ptr + offset, .{});
+            bytes_format.fetch(bytes[0..@min(bytes.len, wanted_size)]);
         }
     }
 }

@@ -279,6 +279,14 @@ pub fn flushLog(self: *Env) Error!void {
     self.lock.raiseFlushed(txnid);
 }
 
+/// Before each commit over `state`: at most 2^20 - 1 may be published and not durable, or the jump
+/// of a recovery would not land above all of them. The writer lock is held.
+pub fn boundUnflushed(self: *Env, state: Lock.State) Error!void {
+    if (state.txnid >= config.txnid_max) return error.Full;
+    const flushed = self.lock.shared.flushed.load(.acquire);
+    if (state.txnid -| flushed >= unflushed_max - 1) try self.flushLog();
+}
+
 /// Makes the pages written so far durable.
 pub fn flushFile(self: *Env) Error!void {
     if (self.lock.isPoisoned()) return error.Poisoned;

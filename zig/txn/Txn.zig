@@ -99,6 +99,7 @@ pub fn beginAt(env: *Env, state: Lock.State, txnid: u64) Error!Txn {
         .table_id_next = state.table_id_next,
         .table_count = state.table_count,
     };
+    errdefer self.tables.deinit(env.allocator);
     try self.tables.append(env.allocator, .{
         .name = null,
         .id = 0,

@@ -57,9 +57,7 @@ pub fn beginWrite(env: *Env, timeout_ns: u64) Error!Lock.State {
     if (try phaseOf(env) == .switching) settleSwitch(env);
     try settleBulk(env);
     const state = env.lock.published();
-    if (state.txnid >= @import("../config.zig").txnid_max) return error.Full;
-    const flushed = env.lock.shared.flushed.load(.acquire);
-    if (state.txnid -| flushed >= Env.unflushed_max - 1) try env.flushLog();
+    try env.boundUnflushed(state);
     try env.follow(state);
     if (env.lock.shared.closed.load(.acquire) != 0) try markOpen(env);
     return state;

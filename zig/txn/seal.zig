@@ -49,6 +49,7 @@ fn sealNamed(env: *Env, tree: *page_format.Tree) Error!void {
 /// The writer lock is held; `state` is the published one and becomes the new one.
 pub fn commit(env: *Env, state: *Lock.State) Error!void {
     if (isSealed(state.*)) return;
+    try env.boundUnflushed(state.*);
     var next = state.*;
     next.txnid += 1;
     const view = try env.viewOf(state.*);
