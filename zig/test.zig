@@ -81,6 +81,7 @@ comptime {
         _ = @import("sim/Model.zig");
         _ = @import("sim/store_test.zig");
         _ = @import("sim/check_test.zig");
+        _ = @import("sim/damage_test.zig");
         _ = @import("sim/backup_test.zig");
         _ = @import("sim/crash_test.zig");
         _ = @import("sim/fault_test.zig");

@@ -98,6 +98,7 @@ const zig_order = [_][]const u8{
     "sim/Workload",
     "sim/PowerCuts",
     "sim/StoreTrap",
+    "sim/DamagedStore",
     "sim/tree_test",
     "sim/store_test",
     "sim/crash_test",
@@ -106,6 +107,7 @@ const zig_order = [_][]const u8{
     "sim/store_kill_test",
     "sim/backup_test",
     "sim/check_test",
+    "sim/damage_test",
 
     "lib",
     "abi",

@@ -628,4 +628,11 @@ test "validate refuses what leads outside of the page or is out of order" {
         std.mem.writeInt(u16, broken.bytes[hit.at..][0..2], hit.value, .little);
         try testing.expectError(error.Corrupt, validate(&broken.bytes, 7));
     }
+    // Heads are right, the keys behind them are not in order.
+    for ([_][2][]const u8{ .{ "headb", "heada" }, .{ "head", "head" } }) |pair| {
+        var unordered: TestLeaf = .{};
+        unordered.init("pre");
+        for (pair, 0..) |suffix, index| unordered.insert(@intCast(index), suffix, 'v');
+        try testing.expectError(error.Corrupt, validate(&unordered.bytes, 7));
+    }
 }
