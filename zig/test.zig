@@ -82,6 +82,7 @@ comptime {
         _ = @import("sim/store_test.zig");
         _ = @import("sim/check_test.zig");
         _ = @import("sim/damage_test.zig");
+        _ = @import("sim/promises_test.zig");
         _ = @import("sim/backup_test.zig");
         _ = @import("sim/crash_test.zig");
         _ = @import("sim/fault_test.zig");

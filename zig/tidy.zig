@@ -108,6 +108,7 @@ const zig_order = [_][]const u8{
     "sim/backup_test",
     "sim/check_test",
     "sim/damage_test",
+    "sim/promises_test",
 
     "lib",
     "abi",
