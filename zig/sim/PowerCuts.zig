@@ -157,6 +157,11 @@ fn examineImage(self: *PowerCuts) !void {
         attach.close(env) catch {};
         return error.SecondRecoveryDiffers;
     };
+    // A txnid that was published and lost is never given to another state.
+    if (env.lock.published().txnid < self.work.history.txnid) {
+        attach.close(env) catch {};
+        return error.TxnidGivenAgain;
+    }
     try self.goOn(env, found);
 }
 

@@ -71,11 +71,18 @@ const Pair = struct {
     /// The second process goes on, under power cuts, and leaves as the last one.
     fn goOn(self: *Pair, step_count: u32) !void {
         const second = &self.second;
+        self.cuts.work = second;
+        // The recovery of what a killed process left is cut in more ways than what comes later: its
+        // meta may be in the kernel's cache and nowhere else.
+        const image_count = self.cuts.options.image_count;
+        self.cuts.options.image_count = 4;
+        self.world.before_call = self.cuts.hook();
         if (second.env == null) try second.open();
+        self.cuts.options.image_count = image_count;
+        self.world.before_call = null;
         try second.read();
         try second.takeOver();
         second.options.has_company = false;
-        self.cuts.work = second;
         self.world.before_call = self.cuts.hook();
         for (0..step_count) |_| {
             try second.step();
