@@ -220,6 +220,67 @@ test "backup killed at any call leaves no target, or a whole one" {
     }
 }
 
+/// Looks at what power cuts leave of a backup under way: no target, or the whole of it.
+const Cuts = struct {
+    machine: *Machine,
+    after: *simulated.World,
+    digest: u128,
+    version: u64 = 0,
+    image_count: u64 = 0,
+    target_count: u64 = 0,
+    failure: ?anyerror = null,
+
+    fn hook(argument: *anyopaque, world: *simulated.World, _: u32, call: simulated.Call) void {
+        const self: *Cuts = @ptrCast(@alignCast(argument));
+        if (!call.changesDisk() or self.failure != null) return;
+        if (world.disk.version == self.version) return;
+        self.version = world.disk.version;
+        self.look(world) catch |failure| {
+            self.failure = failure;
+        };
+    }
+
+    fn look(self: *Cuts, world: *simulated.World) !void {
+        var images = try world.images(self.version, 6);
+        defer images.deinit();
+        while (try images.next()) |plan| {
+            try self.after.boot(world, &plan);
+            self.image_count += 1;
+            const os = try self.after.startProcess();
+            _ = os.statPath(target) catch continue;
+            self.target_count += 1;
+            const options = Workload.attachOptions(self.machine.work.options);
+            const env = try attach.open(testing.allocator, os, target, options);
+            defer attach.close(env) catch {}; // its tests are elsewhere
+            if (try Workload.digestOf(env) != self.digest) return error.BackupDiffers;
+            try expectGood(env);
+        }
+    }
+};
+
+test "power cut: a backup under way leaves no target, or a whole one" {
+    const after = try simulated.World.create(testing.allocator, .{});
+    defer after.destroy();
+    var image_count: u64 = 0;
+    for (0..4) |seed| {
+        errdefer std.debug.print("seed {d}\n", .{seed});
+        var machine: Machine = undefined;
+        try machine.init(.{ .seed = seed });
+        defer machine.deinit();
+        for (0..60) |_| try machine.work.step();
+        const digest = try Workload.digestOf(machine.env());
+        var cuts: Cuts = .{ .machine = &machine, .after = after, .digest = digest };
+        machine.world.before_call = .{ .argument = &cuts, .run = Cuts.hook };
+        try copy(machine.env(), seed % 2 == 1, 2);
+        try cuts.look(machine.world);
+        machine.world.before_call = null;
+        if (cuts.failure) |failure| return failure;
+        try testing.expect(cuts.target_count > 0);
+        image_count += cuts.image_count;
+    }
+    std.debug.print("power cut: a backup: {d} images\n", .{image_count});
+}
+
 test "backup of a damaged store fails and leaves nothing" {
     for ([_]bool{ false, true }) |compact| {
         for (2..40) |pgno| {
