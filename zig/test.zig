@@ -85,6 +85,7 @@ comptime {
         _ = @import("sim/promises_test.zig");
         _ = @import("sim/backup_test.zig");
         _ = @import("sim/crash_test.zig");
+        _ = @import("sim/small_test.zig");
         _ = @import("sim/fault_test.zig");
         _ = @import("sim/process_test.zig");
         _ = @import("sim/StoreTrap.zig");

@@ -102,6 +102,7 @@ const zig_order = [_][]const u8{
     "sim/tree_test",
     "sim/store_test",
     "sim/crash_test",
+    "sim/small_test",
     "sim/fault_test",
     "sim/process_test",
     "sim/store_kill_test",

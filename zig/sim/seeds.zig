@@ -10,7 +10,7 @@ pub const List = struct {
 
     pub fn init(first: u64, count: u64) List {
         if (readNumber("ZEOLITE_SEED")) |seed| return .{ .position = seed, .end = seed + 1 };
-        const wanted = count * (readNumber("ZEOLITE_SCALE") orelse 1);
+        const wanted = count * scale();
         const actual = if (builtin.mode == .Debug) wanted / 10 + 1 else wanted;
         return .{ .position = first, .end = first + actual };
     }
@@ -21,6 +21,11 @@ pub const List = struct {
         return self.position - 1;
     }
 };
+
+/// How many times as long a run is as one of `npm test`.
+pub fn scale() u64 {
+    return readNumber("ZEOLITE_SCALE") orelse 1;
+}
 
 fn readNumber(name: [:0]const u8) ?u64 {
     const text = std.c.getenv(name.ptr) orelse return null;
