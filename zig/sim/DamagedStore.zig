@@ -263,6 +263,7 @@ fn walk(self: *DamagedStore, view: *const Env.View, tree: page.Tree) !void {
     var buffer: [config.key_size_max_any]u8 = undefined;
     for ([_]bool{ true, false }) |is_forward| {
         var cursor: Cursor = .init(pages, tree);
+        if (!is_forward) cursor.state = .behind_last;
         var count: usize = 0;
         while (try if (is_forward) cursor.next() else cursor.prev()) : (count += 1) {
             if (count > self.limit()) return error.EndlessWalk;

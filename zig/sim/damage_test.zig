@@ -7,9 +7,11 @@ const std = @import("std");
 const builtin = @import("builtin");
 const testing = std.testing;
 const config = @import("../config.zig");
+const branch = @import("../format/branch.zig");
 const page = @import("../format/page.zig");
 const record = @import("../format/record.zig");
 const Log = @import("../store/Log.zig");
+const Cursor = @import("../tree/Cursor.zig");
 const attach = @import("../txn/attach.zig");
 const check = @import("../txn/check.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
@@ -207,6 +209,40 @@ test "damaged store: hostile pages under checksums that are right, every bit" {
     try testing.expectEqual(store.digest(), try Workload.digestOf(env));
     counts.print("hostile pages");
     try testing.expect(counts.refused > 0);
+}
+
+test "damaged store: one page below two slots, which a walk could visit for ever" {
+    var store: DamagedStore = try .init(allocator, 512, .open);
+    defer store.deinit();
+    const env = store.env.?;
+    var all: std.ArrayList(DamagedStore.Node) = .empty;
+    defer all.deinit(allocator);
+    try store.nodes(&all);
+    const kept = try allocator.dupe(u8, store.live(path));
+    defer allocator.free(kept);
+    const state = env.lock.published();
+    var cases: u32 = 0;
+    for (all.items, 0..) |node, index| {
+        if (node.kind != .branch or !node.is_main) continue;
+        const bytes = store.pageOf(node.ref.pgno);
+        branch.setRef(bytes, 1, branch.child(bytes, 0).ref);
+        store.forge(all.items, index);
+        DamagedStore.forget(env);
+        for ([_]bool{ true, false }) |is_forward| {
+            const view = try env.viewOf(env.lock.published());
+            var cursor: Cursor = .init(view.pages(), view.main);
+            if (!is_forward) cursor.state = .behind_last;
+            const end = while (true) {
+                const moved = if (is_forward) cursor.next() else cursor.prev();
+                if (!(moved catch |err| break err)) break error.WalkedThrough;
+            };
+            try testing.expectEqual(error.Corrupt, end);
+            cases += 1;
+        }
+        @memcpy(store.live(path), kept);
+        env.lock.publish(state);
+    }
+    try testing.expect(cases > 2);
 }
 
 /// A transaction over whatever is there, taken back at the end.

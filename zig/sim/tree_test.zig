@@ -767,6 +767,7 @@ fn readDamaged(model: *Model, tree: page.Tree) !bool {
     var cursor = Cursor.init(pages, tree);
     var buffer: [config.key_size_max_any]u8 = undefined;
     const is_forward = model.random.boolean();
+    if (!is_forward) cursor.state = .behind_last;
     // A walk visits each leaf once at most, whatever the tree says.
     for (0..model.all.len * 8) |_| {
         const moved = (if (is_forward) cursor.next() else cursor.prev()) catch return false;
