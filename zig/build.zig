@@ -180,6 +180,25 @@ fn addTestSteps(
         run.setCwd(b.path(".."));
         b.step(entry.name, entry.text).dependOn(&run.step);
     }
+    addFuzzStep(b, target, optimize);
+}
+
+/// The tests of decoders alone, which are what is instrumented: `zig build fuzz --fuzz=1M`.
+fn addFuzzStep(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+) void {
+    const tests = b.addTest(.{
+        .name = "fuzz",
+        .root_module = createModule(b, "test.zig", target, optimize, .simulated, false),
+        .filters = &.{"fuzz: "},
+    });
+    for (wideObjects(b, target, optimize, false)) |wide| tests.root_module.addObject(wide);
+    const run = b.addRunArtifact(tests);
+    run.setCwd(b.path(".."));
+    b.step("fuzz", "Fuzz the decoders; with --fuzz=1M guided by what inputs cover")
+        .dependOn(&run.step);
 }
 
 fn addBindingsStep(b: *std.Build) void {

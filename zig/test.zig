@@ -74,6 +74,7 @@ comptime {
     _ = @import("lib.zig");
     _ = @import("tidy.zig");
 
+    _ = @import("sim/fuzz_test.zig");
     _ = @import("sim/tree_test.zig");
     if (is_simulated) {
         _ = @import("os/simulated.zig");

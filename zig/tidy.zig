@@ -99,6 +99,7 @@ const zig_order = [_][]const u8{
     "sim/PowerCuts",
     "sim/StoreTrap",
     "sim/DamagedStore",
+    "sim/fuzz_test",
     "sim/tree_test",
     "sim/store_test",
     "sim/crash_test",
