@@ -1,7 +1,7 @@
 //! Decoders under bytes that a fuzzer chooses by what they cover: pages, metas, records and headers
-//! of the log, freelist pages, catalogue records, numbers. Whatever passes a decoder must be safe to
-//! use. A plain test run tries a few seeds; `zig build fuzz --fuzz=1M` goes on from the inputs that
-//! it kept in the cache folder.
+//! of the log, freelist pages, catalogue records, numbers. Whatever passes a decoder must be safe
+//! to use. A plain test run tries a seed of each; `zig build fuzz --fuzz=1M` goes on from the
+//! inputs that it kept in the cache folder.
 
 const std = @import("std");
 const testing = std.testing;

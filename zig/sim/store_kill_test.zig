@@ -99,8 +99,8 @@ fn runKill(world: *simulated.World, seed: u64, action: Action, at: u64) !bool {
     return true;
 }
 
-/// The other process reads, writes, checkpoints, and is the last to leave. `briefly`: it only reads,
-/// so that nothing it writes covers what the dead one left.
+/// The other process reads, writes, checkpoints, and is the last to leave. `briefly`: it only
+/// reads, so that nothing it writes covers what the dead one left.
 fn examine(second: *Workload, history: *History, briefly: bool) !void {
     try second.read();
     try second.takeOver();
