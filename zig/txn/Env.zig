@@ -483,12 +483,15 @@ fn applyFreeRun(self: *Env, run: freelist.Run) Error!void {
     });
 }
 
-/// Walks the freelist pages of a checkpoint, each vouched for by the one before.
+/// Walks the freelist pages of a checkpoint, each vouched for by the one before. They are read past
+/// the map: `check` must live through a file that was cut.
 pub const FreelistChain = struct {
     env: *const Env,
     meta: meta_format.Meta,
     at: freelist.Next,
     left: u32,
+    /// The page that the last item reads.
+    buffer: [config.page_size_max]u8 align(8) = undefined,
 
     pub const Item = struct { pgno: u32, reader: freelist.Reader };
 
@@ -501,12 +504,16 @@ pub const FreelistChain = struct {
         };
     }
 
-    pub fn next(self: *FreelistChain) error{Corrupt}!?Item {
+    /// The next page; its reader is valid until the following call.
+    pub fn next(self: *FreelistChain) Error!?Item {
         const pgno = self.at.pgno;
         if ((self.left == 0) != (pgno == 0)) return self.broken(pgno);
         if (pgno == 0) return null;
         if (pgno < 2 or pgno >= self.meta.page_count) return self.broken(pgno);
-        const bytes = self.env.file.bytes(pgno, 1);
+        const page_size = self.env.file.page_size;
+        const bytes = self.buffer[0..page_size];
+        const size = try self.env.file.read(bytes, @as(u64, pgno) * page_size);
+        if (size < page_size) return self.broken(pgno);
         if (page_format.checksum(bytes, pgno) != self.at.checksum) return self.broken(pgno);
         const reader = try freelist.Reader.init(bytes, pgno, self.meta.page_count);
         self.at = reader.next;
