@@ -65,7 +65,7 @@ async function readCut({ store, tell }: Here, path: string, rows: number): Promi
 }
 
 for (const runtime of [OWN, OTHER]) {
-  test(`strangers: a file cut under an open store is an error in ${runtime}, or its end`, async (t) => {
+  test(`strangers: a file cut under a store open in ${runtime} is an error`, async (t) => {
     using folder = new Folder();
     for (const part of [0.25, 0.5, 0.9]) {
       const path = folder.file(`store ${part}`);
