@@ -179,6 +179,9 @@ fn addTestSteps(
         const run = b.addRunArtifact(tests);
         run.setCwd(b.path(".."));
         b.step(entry.name, entry.text).dependOn(&run.step);
+        const install = b.addInstallArtifact(tests, .{});
+        b.step(b.fmt("{s}-build", .{entry.name}), "Build that into zig-out/bin, running nothing")
+            .dependOn(&install.step);
     }
     addFuzzStep(b, target, optimize);
 }

@@ -1,5 +1,6 @@
 //! Which seeds a test runs. `ZEOLITE_SEED` chooses a single one, to see a failure again;
-//! `ZEOLITE_SCALE` multiplies their number for a long run. A debug build runs a tenth.
+//! `ZEOLITE_SCALE` multiplies their number for a long run, `ZEOLITE_OFFSET` is added to each.
+//! A debug build runs a tenth.
 
 const std = @import("std");
 const builtin = @import("builtin");
@@ -12,7 +13,8 @@ pub const List = struct {
         if (readNumber("ZEOLITE_SEED")) |seed| return .{ .position = seed, .end = seed + 1 };
         const wanted = count * scale();
         const actual = if (builtin.mode == .Debug) wanted / 10 + 1 else wanted;
-        return .{ .position = first, .end = first + actual };
+        const begin = first + offset();
+        return .{ .position = begin, .end = begin + actual };
     }
 
     pub fn next(self: *List) ?u64 {
@@ -25,6 +27,11 @@ pub const List = struct {
 /// How many times as long a run is as one of `npm test`.
 pub fn scale() u64 {
     return readNumber("ZEOLITE_SCALE") orelse 1;
+}
+
+/// What is added to every seed, so that a long run does not try the same ones again.
+pub fn offset() u64 {
+    return readNumber("ZEOLITE_OFFSET") orelse 0;
 }
 
 fn readNumber(name: [:0]const u8) ?u64 {

@@ -160,8 +160,8 @@ test "power cut: every history of up to three operations" {
     var histories: u64 = 0;
     var images: u64 = 0;
     var list: seeds.List = .init(0, 400);
-    while (list.next()) |number| {
-        if (number >= history_count) break;
+    while (list.next()) |seed| {
+        const number = seed % history_count;
         var buffer: [length_max]Operation = undefined;
         const operations = historyOf(number, &buffer);
         errdefer std.debug.print("history {d}: {any}\n", .{ number, operations });

@@ -18,6 +18,7 @@ const checkpoint = @import("../txn/checkpoint.zig");
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const page_format = @import("../format/page.zig");
+const runs = @import("seeds.zig");
 
 const path = "/disk/x";
 const key_count = 1200;
@@ -342,8 +343,10 @@ const Test = struct {
     }
 };
 
-fn runModel(options: Options) !void {
+fn runModel(base: Options) !void {
     const allocator = std.heap.c_allocator;
+    var options = base;
+    options.seed += runs.offset();
     const self = try allocator.create(Test);
     defer allocator.destroy(self);
     self.* = .{
@@ -355,10 +358,14 @@ fn runModel(options: Options) !void {
     };
     defer self.world.destroy();
     defer allocator.free(self.value_buffer);
-    errdefer |err| std.debug.print("model: {t} ({s}), page size {d}, seed {d}, operation {d}\n", .{
-        err, explain.get(), options.page_size, options.seed, self.operations,
+    errdefer |err| std.debug.print("model: {t} ({s}), page size {d}, operation {d}: " ++
+        "ZEOLITE_OFFSET={d}\n", .{
+        err, explain.get(), options.page_size, self.operations, runs.offset(),
     });
     try self.run();
+    std.debug.print("model, pages of {d} bytes: {d} operations\n", .{
+        options.page_size, self.operations,
+    });
 }
 
 /// Of each page size; a tenth in Debug.

@@ -20,6 +20,7 @@ const remove_range = @import("../tree/remove_range.zig");
 const Cursor = @import("../tree/Cursor.zig");
 const Pages = @import("../store/Pages.zig");
 const TestStore = @import("TestStore.zig");
+const seeds = @import("seeds.zig");
 
 /// Walks a tree and proves its invariants.
 const Walk = struct {
@@ -412,8 +413,10 @@ const Model = struct {
 };
 
 fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usize) !void {
-    errdefer std.debug.print("seed {} page {} shape {t}\n", .{ seed, page_size, shape });
-    var prng = std.Random.DefaultPrng.init(seed);
+    errdefer std.debug.print("seed {} page {} shape {t}: ZEOLITE_OFFSET={}\n", .{
+        seed, page_size, shape, seeds.offset(),
+    });
+    var prng = std.Random.DefaultPrng.init(seed + seeds.offset());
     const random = prng.random();
     const store = try TestStore.create(testing.allocator, page_size);
     defer store.destroy();
@@ -805,8 +808,10 @@ fn putAscendingDamaged(model: *Model, tree: *page.Tree) !void {
 }
 
 fn runDamage(seed: u64, page_size: u32, shape: Shape, rounds: usize) !void {
-    errdefer std.debug.print("seed {} page {} shape {t}\n", .{ seed, page_size, shape });
-    var prng = std.Random.DefaultPrng.init(seed);
+    errdefer std.debug.print("seed {} page {} shape {t}: ZEOLITE_OFFSET={}\n", .{
+        seed, page_size, shape, seeds.offset(),
+    });
+    var prng = std.Random.DefaultPrng.init(seed + seeds.offset());
     const store = try TestStore.create(testing.allocator, page_size);
     defer store.destroy();
     var model = try Model.create(store, prng.random(), shape, 400);
