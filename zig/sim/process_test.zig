@@ -6,6 +6,7 @@
 const std = @import("std");
 const testing = std.testing;
 const simulated = @import("../os/simulated.zig");
+const checkpoint = @import("../txn/checkpoint.zig");
 const Txn = @import("../txn/Txn.zig");
 const History = @import("History.zig");
 const Workload = @import("Workload.zig");
@@ -24,6 +25,7 @@ const Pair = struct {
     cuts: PowerCuts,
     random: std.Random.Xoshiro256,
     failure: ?anyerror = null,
+    recovery_image_count: usize = 4,
 
     fn init(
         self: *Pair,
@@ -44,6 +46,7 @@ const Pair = struct {
         self.cuts = .init(machines, &self.first, cuts_options);
         self.random = .init(options.seed +% 2 << 32);
         self.failure = null;
+        self.recovery_image_count = 4;
     }
 
     fn deinit(self: *Pair) void {
@@ -75,7 +78,7 @@ const Pair = struct {
         // The recovery of what a killed process left is cut in more ways than what comes later: its
         // meta may be in the kernel's cache and nowhere else.
         const image_count = self.cuts.options.image_count;
-        self.cuts.options.image_count = 4;
+        self.cuts.options.image_count = self.recovery_image_count;
         self.world.before_call = self.cuts.hook();
         if (second.env == null) try second.open();
         self.cuts.options.image_count = image_count;
@@ -191,6 +194,43 @@ test "killed at each system call, beside another process that goes on" {
 test "killed at each system call in commits too large for the log" {
     const base: Workload.Options = .{ .seed = 8500, .operations_size_max = 1000 };
     try runKills(base, 2, true, "killed in large commits");
+}
+
+test "killed with a meta that only the kernel's cache has, and the power cut in its recovery" {
+    var machines: Machines = try .init(allocator);
+    defer machines.deinit();
+    var counts: Counts = .{};
+    var list: seeds.List = .init(8800, 10);
+    while (list.next()) |seed| {
+        var pair: Pair = undefined;
+        try pair.init(&machines, .{ .seed = seed, .key_count = 12 }, .{ .image_count = 1 });
+        defer pair.deinit();
+        errdefer std.debug.print("a meta in the cache: ZEOLITE_SEED={d}\n", .{seed});
+        pair.recovery_image_count = 150;
+        const first = &pair.first;
+        try first.open();
+        for (0..6) |_| try first.commit();
+        try first.checkpointAll();
+        // What the completed checkpoint holds is free in the next one.
+        for (0..6) |_| try first.commit();
+        const env = first.env.?;
+        const begun = try checkpoint.step(env, true);
+        try env.flushFile();
+        try checkpoint.confirm(env, begun.ticket, true);
+        const written = try checkpoint.step(env, true);
+        try testing.expectEqual(.meta_written, written.ticket.phase);
+        for (0..3) |_| try first.commit();
+        try first.flush();
+        pair.world.kill(first.os);
+        first.abandon();
+        try pair.goOn(2);
+        counts.runs += 1;
+        counts.images += pair.cuts.image_count;
+        try pair.cuts.report("killed with a meta");
+    }
+    std.debug.print("a meta in the cache: {d} kills, then {d} images of power cuts\n", .{
+        counts.runs, counts.images,
+    });
 }
 
 test "two processes in the middle of each other's calls" {
