@@ -1,6 +1,6 @@
 /**
  * The verbs of package.json's scripts but for the tests: each makes the clone ready first.
- * Usage: node scripts/run.mjs setup|build|cross|abi|fmt|demo [arguments]
+ * Usage: node scripts/run.mjs setup|build|cross|abi|fmt|demo|power-cut [arguments]
  */
 import process from "node:process";
 import { build, install } from "./setup.mjs";
@@ -26,6 +26,10 @@ const verbs = {
   async demo(args) {
     if (!await build()) process.exit(1);
     await runOrExit(tools.bun, ["run", "src/cli/main.ts", "demo", ...args]);
+  },
+  async "power-cut"(args) {
+    if (!await build()) process.exit(1);
+    await runOrExit(tools.bun, ["run", "scripts/power_cut.ts", ...args]);
   },
 };
 
