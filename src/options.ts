@@ -59,7 +59,7 @@ export interface OpenOptions extends TableOptions {
   durability?: Durability;
   /** Milliseconds between flushes, for durability "committed"; default 100. */
   flushInterval?: number;
-  /** Bytes of log after which a checkpoint starts. */
+  /** Bytes of log after which a checkpoint starts; default half the file, 16 to 128 MiB. */
   checkpointBytes?: number;
   /** Milliseconds to wait for the writer lock before ZEOLITE_BUSY; default 5000. */
   lockTimeout?: number;

@@ -23,7 +23,7 @@ pub const Error = attach.Error || Txn.Error || error{ModelDiffers};
 pub const Options = struct {
     seed: u64,
     page_size: u32 = 512,
-    checkpoint_size: u64 = 16 << 20,
+    checkpoint_size: u64 = 0,
     /// Keys of a table.
     key_count: u32 = 40,
     /// Most operations of a transaction.

@@ -16,8 +16,9 @@ const Log = @This();
 pub const chunk_size: u64 = 256 << 10;
 /// Offset of a half's first record.
 pub const first_offset: u64 = record.half_header_size;
-/// The file doubles up to this many bytes a step.
-const growth_max: u64 = 16 << 20;
+/// The file grows by half of its size, at most by this many bytes: the commit that needs the room
+/// writes the zeros, and its flush makes them durable.
+const growth_max: u64 = 1 << 20;
 
 pub const Error = os_types.Error;
 

@@ -37,6 +37,9 @@ pub const Error = DirtyPages.WriteError || Readers.Error || error{ Poisoned, Rea
 pub const alive_byte: u64 = 1;
 /// Byte of the data file that readers without write access hold shared.
 pub const slotless_byte: u64 = 2;
+/// Bounds of the log's size, bytes, after which a checkpoint is wanted where none was given.
+pub const checkpoint_size_min: u64 = 16 << 20;
+pub const checkpoint_size_max: u64 = 128 << 20;
 /// Commits that may be published and not yet durable: a recovery's jump is longer.
 pub const unflushed_max: u64 = 1 << 20;
 /// Slots of dead readers are looked for at most this often, ns.
@@ -45,7 +48,9 @@ const stale_interval_ns: u64 = 20 * std.time.ns_per_ms;
 pub const Settings = struct {
     verify: Snapshot.Verify = .once,
     size_max: u64 = 1 << 40,
-    checkpoint_size: u64 = 16 << 20,
+    /// Bytes of log after which a checkpoint is wanted; 0: half the size of the data file, within
+    /// `checkpoint_size_min` and `checkpoint_size_max`.
+    checkpoint_size: u64 = 0,
     /// Operations of more bytes are not logged: the commit is a checkpoint of its own.
     operations_size_max: u64 = 32 << 20,
     /// Dirty pages beyond this many bytes are written to their places before the commit.

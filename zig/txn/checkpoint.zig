@@ -108,7 +108,16 @@ pub fn replaceMeta(env: *Env, meta: meta_format.Meta) Error!void {
 
 /// True if the log has grown so far that a checkpoint should begin.
 pub fn isWanted(env: *const Env, state: Lock.State) bool {
-    return state.log_offset >= env.settings.checkpoint_size;
+    const fixed = env.settings.checkpoint_size;
+    const limit = if (fixed > 0) fixed else automaticSize(state.page_count, env.file.page_size);
+    return state.log_offset >= limit;
+}
+
+/// Half of the data file, within bounds. A checkpoint flushes at most every page of the file, so
+/// what it flushes is at most twice what was logged before it.
+fn automaticSize(page_count: u32, page_size: u32) u64 {
+    const half_of_file = @as(u64, page_count) * page_size / 2;
+    return std.math.clamp(half_of_file, Env.checkpoint_size_min, Env.checkpoint_size_max);
 }
 
 /// Takes the next step. `begin`: start a new checkpoint if none is running and there is something
@@ -470,4 +479,12 @@ fn settleBulk(env: *Env) Error!void {
         else => try finishLocked(env),
     }
     checkpoint.bulk = 0;
+}
+
+test "a checkpoint is wanted after half of the file, within bounds" {
+    const mib = 1 << 20;
+    try std.testing.expectEqual(16 * mib, automaticSize(2, 4096));
+    try std.testing.expectEqual(16 * mib, automaticSize(32 * mib / 4096, 4096));
+    try std.testing.expectEqual(75 * mib, automaticSize(150 * mib / 4096, 4096));
+    try std.testing.expectEqual(128 * mib, automaticSize(std.math.maxInt(u32), 65536));
 }
