@@ -61,6 +61,7 @@ const zig_order = [_][]const u8{
     "tree/many",
     "tree/remove_range",
     "tree/statistics",
+    "tree/move",
     "tree/Builder",
 
     "txn/tables",
@@ -68,6 +69,7 @@ const zig_order = [_][]const u8{
     "txn/seal",
     "txn/checkpoint",
     "txn/Txn",
+    "txn/trim",
     "txn/recover",
     "txn/attach",
     "txn/Audit",

@@ -143,6 +143,18 @@ test "power cut: a log that grows" {
     try runSeeds(2, base, .{ .image_count = 2 }, 60, name);
 }
 
+test "power cut: a file that is cut at closing" {
+    const name = "power cut: a file that is cut";
+    const base: Workload.Options = .{
+        .seed = 8000,
+        .page_size = 4096,
+        .value_size_max = 1000,
+        .key_count = 600,
+        .operation_count_max = 60,
+    };
+    try runSeeds(2, base, .{ .image_count = 3, .deep_every = 100 }, 80, name);
+}
+
 test "power cut: a second one during recovery" {
     const name = "power cut: a second one";
     const base: Workload.Options = .{ .seed = 2000, .page_size = 1024 };

@@ -10,6 +10,7 @@ const Allocator = std.mem.Allocator;
 const explain = @import("../explain.zig");
 const simulated = @import("../os/simulated.zig");
 const Pages = @import("../store/Pages.zig");
+const Readers = @import("../store/Readers.zig");
 const Cursor = @import("../tree/Cursor.zig");
 const search = @import("../tree/search.zig");
 const attach = @import("../txn/attach.zig");
@@ -266,7 +267,6 @@ const Test = struct {
     fn hold(self: *Test) !void {
         const env_index = self.below(self.envs().len);
         const env = self.envs()[env_index];
-        const Readers = @import("../store/Readers.zig");
         const slot = try Readers.take(&env.lock);
         const found = Readers.pin(&env.lock, slot);
         try env.pin(found.state.txnid);
@@ -441,4 +441,76 @@ test "a reader without write access replays the log of a killed process into its
     try attach.close(follower);
     try attach.close(next);
     try attach.close(reader);
+}
+
+/// Puts the keys of a store in no order, in commits of a few, while snapshots are held: the file
+/// grows to several times what is in use.
+fn overwriteAll(env: *Env) !void {
+    var random: std.Random.DefaultPrng = .init(7);
+    var slots: [4]u32 = undefined;
+    for (&slots) |*slot| slot.* = try Readers.take(&env.lock);
+    defer for (slots) |slot| Readers.give(&env.lock, slot);
+    for (slots, 0..) |slot, round| {
+        _ = Readers.pin(&env.lock, slot);
+        for (0..60) |_| {
+            var txn = try Txn.begin(env, 0);
+            errdefer txn.abort();
+            const index = try txn.open(names[1]);
+            try txn.prepare(index, .{});
+            for (0..20) |_| {
+                var key: [8]u8 = undefined;
+                const number = random.random().uintLessThan(u32, 1500);
+                _ = try std.fmt.bufPrint(&key, "{d:0>8}", .{number});
+                const value: [64]u8 = @splat(@intCast(round));
+                for ([_]u32{ 0, index }) |table| _ = try txn.put(table, &key, &value, .upsert);
+            }
+            _ = try txn.commit();
+        }
+        try checkpoint.runAll(env);
+    }
+}
+
+/// What one opening finds, and the size of the file once it is closed.
+const Opening = struct { page_count: u32, used: u32, entries: u64, size: u64 };
+
+fn openTrimmed(world: *simulated.World, exclusive: bool, is_filled: bool) !Opening {
+    const os = try world.startProcess();
+    const env = try attach.open(testing.allocator, os, path, .{
+        .page_size = 512,
+        .exclusive = exclusive,
+    });
+    var found: Opening = undefined;
+    {
+        errdefer attach.close(env) catch {}; // the error that brought us here is the one to tell
+        if (!is_filled) try overwriteAll(env);
+        const state = env.lock.published();
+        found.page_count = state.page_count;
+        found.used = state.page_count - env.completedMeta().?.free_page_count;
+        found.entries = state.main.entries;
+        var report = try check.checkAll(env);
+        defer report.deinit();
+        try testing.expectEqualStrings("", report.first);
+    }
+    try attach.close(env);
+    const fd = try os.open(path, .{});
+    defer os.close(fd);
+    found.size = (try os.stat(fd)).size;
+    return found;
+}
+
+fn expectTrimmed(exclusive: bool) !void {
+    const world = try simulated.World.create(testing.allocator, .{});
+    defer world.destroy();
+    const first = try openTrimmed(world, exclusive, false);
+    try testing.expect(first.page_count > 2 * first.used + 128);
+    const second = try openTrimmed(world, exclusive, true);
+    try testing.expectEqual(first.entries, second.entries);
+    try testing.expect(second.page_count <= 2 * second.used);
+    try testing.expect(first.size <= std.mem.alignForward(u64, second.page_count * 512, 4096));
+    try testing.expectEqual(first.size, second.size);
+}
+
+test "the last process to leave a file of many free pages moves what lies at its end, and cuts it" {
+    try expectTrimmed(false);
+    try expectTrimmed(true);
 }

@@ -414,6 +414,40 @@ pub fn isFree(self: *const FreeSpace, pgno: u32) bool {
     return self.isSet(pgno) or self.stamps.items[pgno] != 0;
 }
 
+/// Where the file ends once what lies there has moved: not before `least`, and at most `count_max`
+/// pages in use behind it.
+pub fn endBehind(self: *const FreeSpace, least: u32, count_max: u32) u32 {
+    var end = self.page_count;
+    var used: u32 = 0;
+    while (end > @max(least, first_pgno)) : (end -= 1) {
+        if (self.isFree(end - 1)) continue;
+        if (used == count_max) break;
+        used += 1;
+    }
+    return end;
+}
+
+/// From now on pages are taken from the beginning of the file.
+pub fn takeFirst(self: *FreeSpace) void {
+    self.recent.clearRetainingCapacity();
+    self.scan_word = 0;
+    self.sweep_word = 0;
+}
+
+/// The file ends with its last page in use. An older state may need pages behind it, so nothing
+/// must be taken any more, and nothing overwritten, until no such state is needed.
+pub fn cutEnd(self: *FreeSpace) void {
+    assert(self.taken.items.len == 0);
+    assert(self.given.items.len == 0);
+    while (self.page_count > first_pgno and self.isFree(self.page_count - 1)) {
+        self.page_count -= 1;
+        self.clear(self.page_count);
+        if (self.stamps.items[self.page_count] != 0) self.retained_count -= 1;
+        self.stamps.items[self.page_count] = 0;
+    }
+    self.base_page_count = self.page_count;
+}
+
 pub fn freeCount(self: *const FreeSpace) u32 {
     return self.available_count + self.retained_count;
 }

@@ -97,6 +97,8 @@ protected: std.ArrayList(u64) = .empty,
 pinned: std.ArrayList(u64) = .empty,
 /// True from `beginWrite` to `endWrite`: what a thread that died between them left.
 writing: bool = false,
+/// The last process leaves, and nobody reads: the file may end with the last page in use.
+is_leaving: bool = false,
 
 /// How a store is read without write access.
 pub const Slotless = enum {

@@ -74,6 +74,8 @@ table_id_next: u32,
 table_count: u32,
 /// The operations are too large for the log.
 bulk: bool = false,
+/// Its pages go to the file even where frames would do.
+is_sealed: bool = false,
 /// Recovery replays: operations are not kept, and the caller ends the transaction.
 replay: bool = false,
 
@@ -518,6 +520,12 @@ pub fn commit(self: *Txn) Error!u64 {
     return txnid;
 }
 
+/// The commit publishes a state even if no entry changed, with every page of it in the file.
+pub fn publishSealed(self: *Txn) void {
+    self.is_sealed = true;
+    self.tables.items[0].changed = true;
+}
+
 fn publish(self: *Txn) Error!void {
     const env = self.env;
     if (env.lock.isPoisoned()) return error.Poisoned;
@@ -540,7 +548,7 @@ fn publish(self: *Txn) Error!void {
 /// True if this commit need not write its pages: nobody but this process can read the store, a
 /// killed one is recovered from the log, and there is memory left for frames.
 fn keepsFrames(self: *const Txn) bool {
-    if (!self.env.settings.exclusive or self.bulk) return false;
+    if (!self.env.settings.exclusive or self.bulk or self.is_sealed) return false;
     return self.env.dirty.liveCount() <= self.frameCountMax();
 }
 

@@ -24,6 +24,7 @@ const tables = @import("tables.zig");
 const Env = @import("Env.zig");
 const checkpoint = @import("checkpoint.zig");
 const recover = @import("recover.zig");
+const trim = @import("trim.zig");
 
 pub const Error = recover.Error;
 
@@ -394,15 +395,18 @@ fn leave(env: *Env) Error!void {
     if (!try env.os.lock(fd, alive_byte, .exclusive)) return;
     if (env.lock.isPoisoned()) return;
     if (env.lock.shared.closed.load(.acquire) != 0) return;
+    env.is_leaving = !try env.os.isLocked(fd, slotless_byte, .exclusive);
+    try checkpoint.runAll(env);
+    // A file that stays as long as it was is no reason not to close it.
+    if (env.is_leaving) trim.run(env) catch |err| if (err == error.Killed) return err;
     try checkpoint.runAll(env);
     if (try env.eraseTail()) env.log.flush() catch |err| return env.poisoned(err);
     var meta = env.completedMeta() orelse return error.Corrupt;
     meta.closed = 1;
     try checkpoint.replaceMeta(env, meta);
     try env.log.shrink();
-    // Without this lock somebody may be reading behind the last page we know.
-    if (try env.os.isLocked(fd, slotless_byte, .exclusive)) return;
-    try env.file.shrink(meta.page_count);
+    // Where a reader without a slot is, it may be reading behind the last page we know.
+    if (env.is_leaving) try env.file.shrink(meta.page_count);
 }
 
 /// Creates the store: log first, then the data file under another name, then the rename that makes

@@ -296,6 +296,7 @@ fn tryBegin(env: *Env) Error!bool {
     errdefer env.followed = null;
     try env.beginSpace(state.txnid);
     errdefer env.space.abort();
+    if (env.is_leaving) env.space.takeFirst();
     const list = try reserveFreelist(env);
     defer env.allocator.free(list);
     try env.space.reserveCommit();
@@ -305,6 +306,7 @@ fn tryBegin(env: *Env) Error!bool {
     try env.writeSpace();
     try env.file.reserve(env.space.page_count);
     env.space.commit();
+    if (env.is_leaving) env.space.cutEnd();
     const root = try writeFreelist(env, state.txnid, list);
     try env.appendRecord(&state, .@"switch", 8);
     switchHalf(&state, salt);
