@@ -583,14 +583,17 @@ pub fn endReplay(self: *Txn) void {
     self.deinit(.published);
 }
 
-/// Applies an operation of a log record. Nothing in it is trusted.
+/// Applies puts of a log record that follow each other. Nothing in them is trusted.
+pub fn applyPuts(self: *Txn, table: u32, rows: []const Row) Error!void {
+    assert(self.replay);
+    _ = try self.putMany(try self.byId(table), rows, .upsert);
+}
+
+/// Applies any other operation of a log record, which is not trusted either.
 pub fn apply(self: *Txn, operation: record.Operation) Error!void {
     assert(self.replay);
     switch (operation) {
-        .put => |it| {
-            const index = try self.byId(it.table);
-            _ = try self.put(index, it.key, it.value, .upsert);
-        },
+        .put => |it| try self.applyPuts(it.table, &.{.{ .key = it.key, .value = it.value }}),
         .remove => |it| _ = try self.remove(try self.byId(it.table), it.key),
         .remove_range => |it| {
             const index = try self.byId(it.table);

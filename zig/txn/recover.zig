@@ -341,9 +341,38 @@ fn applyAll(env: *Env, meta: meta_format.Meta, txn: *Txn, records: u64) Error!vo
         if (found.header.kind != .commit) continue;
         const parts = found.bytes[record.header_size..];
         var reader: record.Reader = .{ .bytes = parts[0..found.header.operations_size] };
-        while (try reader.next()) |operation| try txn.apply(operation);
+        var puts: Puts = .{};
+        while (try reader.next()) |operation| try puts.apply(txn, operation);
+        try puts.end(txn);
     }
 }
+
+/// Puts of one record that follow each other in one table: together they find their leaves faster.
+const Puts = struct {
+    table: u32 = 0,
+    count: usize = 0,
+    rows: [Txn.rows_max]Txn.Row = undefined,
+
+    fn apply(self: *Puts, txn: *Txn, operation: record.Operation) Error!void {
+        const put = switch (operation) {
+            .put => |it| it,
+            else => {
+                try self.end(txn);
+                return txn.apply(operation);
+            },
+        };
+        if (put.table != self.table or self.count == self.rows.len) try self.end(txn);
+        self.table = put.table;
+        self.rows[self.count] = .{ .key = put.key, .value = put.value };
+        self.count += 1;
+    }
+
+    fn end(self: *Puts, txn: *Txn) Error!void {
+        if (self.count == 0) return;
+        try txn.applyPuts(self.table, self.rows[0..self.count]);
+        self.count = 0;
+    }
+};
 
 /// A checkpoint of the replayed state under fresh salts. Until its meta is durable the old one and
 /// its log stand; headers come after it, records after them.
