@@ -11,6 +11,8 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
+const config = @import("../config.zig");
+const bytes_format = @import("../format/bytes.zig");
 const page_format = @import("../format/page.zig");
 const branch = @import("../format/branch.zig");
 const overflow = @import("../format/overflow.zig");
@@ -29,6 +31,11 @@ pub const WriteError = File.Error || FreeSpace.Error;
 /// and later, up to 2 MiB) every later write of a page in it walks through all of its blocks: with
 /// pieces of 1 MiB a commit of one put took 1.5 times as long.
 const piece_size = 16 << 10;
+/// Pages of a piece at most.
+const run_page_count_max = piece_size / config.page_size_min;
+/// How many pages ahead the next one to be sealed is fetched, and how much of it.
+const fetch_distance = 1;
+const fetch_size_max = 4096;
 /// Memory kept for the next transaction, bytes.
 const frames_keep_size = 8 << 20;
 
@@ -277,7 +284,7 @@ pub fn seal(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void
     const list = &self.sealed;
     list.clearRetainingCapacity();
     for (trees) |tree| {
-        if (tree.depth > 0 and tree.ref.dirty) try self.collect(list, tree.ref.pgno);
+        if (tree.depth > 0 and tree.ref.dirty) try self.collect(list, tree);
     }
     if (list.items.len == 0) return;
     try self.superseded.ensureUnusedCapacity(self.allocator, list.items.len);
@@ -299,20 +306,28 @@ pub fn seal(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void
     }
 }
 
-/// Appends the dirty pages of one tree, parents before children, siblings side by side.
-fn collect(self: *DirtyPages, list: *std.ArrayList(Sealed), root: u32) WriteError!void {
+/// Appends the dirty pages of one tree, level by level, siblings side by side. Leaves are not
+/// looked at: it is not yet their turn to be in the cache.
+fn collect(
+    self: *DirtyPages,
+    list: *std.ArrayList(Sealed),
+    tree: *const page_format.Tree,
+) WriteError!void {
     var next = list.items.len;
-    try list.append(self.allocator, sealedOf(root));
-    while (next < list.items.len) : (next += 1) {
-        const bytes = self.set.bytes(list.items[next].frame);
-        if (page_format.kind(bytes) != .branch) continue;
-        list.items[next].first_child = @intCast(list.items.len);
-        for (0..page_format.count(bytes)) |slot| {
-            const child = branch.child(bytes, @intCast(slot));
-            if (child.ref.dirty) try list.append(self.allocator, sealedOf(child.ref.pgno));
+    try list.append(self.allocator, sealedOf(tree.ref.pgno));
+    for (1..tree.depth) |_| {
+        const level_end = list.items.len;
+        while (next < level_end) : (next += 1) {
+            const bytes = self.set.bytes(list.items[next].frame);
+            assert(page_format.kind(bytes) == .branch);
+            list.items[next].first_child = @intCast(list.items.len);
+            for (0..page_format.count(bytes)) |slot| {
+                const child = branch.child(bytes, @intCast(slot));
+                if (child.ref.dirty) try list.append(self.allocator, sealedOf(child.ref.pgno));
+            }
+            list.items[next].child_count =
+                @intCast(list.items.len - list.items[next].first_child);
         }
-        list.items[next].child_count =
-            @intCast(list.items.len - list.items[next].first_child);
     }
 }
 
@@ -332,6 +347,7 @@ fn assignNumbers(self: *DirtyPages, list: []Sealed) WriteError!void {
 
 fn writeSealed(self: *DirtyPages, list: []Sealed) WriteError!void {
     const piece_page_count = @max(1, piece_size / self.file.page_size);
+    comptime assert(run_page_count_max * config.page_size_min >= piece_size);
     var end_index = list.len;
     while (end_index > 0) {
         // The run of pages that lie together, as much of it as is gathered at once.
@@ -351,22 +367,33 @@ fn writeRunOf(
     end_index: usize,
 ) WriteError!void {
     const page_size = self.file.page_size;
-    const first = list[end_index - 1].ref.pgno;
-    if (end_index - begin_index == 1 and self.isPrivate(list[begin_index].frame)) {
-        const bytes = self.set.bytes(list[begin_index].frame);
-        self.sealPage(list, begin_index, bytes);
-        return self.file.write(first, bytes);
-    }
-    try self.stage.resize(self.allocator, (end_index - begin_index) * page_size);
-    var index = end_index;
-    while (index > begin_index) {
-        index -= 1;
-        const place = (end_index - 1 - index) * page_size;
-        const out: []align(8) u8 = @alignCast(self.stage.items[place..][0..page_size]);
-        @memcpy(out, self.set.bytes(list[index].frame));
+    var pieces: [run_page_count_max][]const u8 = undefined;
+    const count = end_index - begin_index;
+    // Frames that others may be reading become what is written in a copy.
+    const is_copied = for (list[begin_index..end_index]) |item| {
+        if (!self.isPrivate(item.frame)) break true;
+    } else false;
+    if (is_copied) try self.stage.resize(self.allocator, count * page_size);
+    for (pieces[0..count], 0..) |*piece, place| {
+        const index = end_index - 1 - place;
+        self.fetchNext(list, index);
+        var out = self.set.bytes(list[index].frame);
+        if (is_copied) {
+            const copy: []align(8) u8 = @alignCast(self.stage.items[place * page_size ..]);
+            @memcpy(copy[0..page_size], out);
+            out = copy[0..page_size];
+        }
         self.sealPage(list, index, out);
+        piece.* = out;
     }
-    try self.file.write(first, self.stage.items);
+    try self.file.writePieces(list[end_index - 1].ref.pgno, pieces[0..count]);
+}
+
+/// The page that is sealed after `index` is on its way into the cache meanwhile.
+fn fetchNext(self: *const DirtyPages, list: []const Sealed, index: usize) void {
+    if (index < fetch_distance) return;
+    const bytes = self.set.bytes(list[index - fetch_distance].frame);
+    bytes_format.fetch(bytes[0..@min(bytes.len, fetch_size_max)]);
 }
 
 /// True if nobody but this transaction can see the frame, so that it may become what is written.

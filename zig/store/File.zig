@@ -156,6 +156,18 @@ pub fn write(self: *File, pgno: u32, data: []const u8) Error!void {
     try self.os.pwrite(self.fd, data, offset);
 }
 
+/// Writes pages that lie one behind the other in the file, each a piece, from `pgno` on.
+pub fn writePieces(self: *File, pgno: u32, pieces: []const []const u8) Error!void {
+    if (pieces.len == 1) return self.write(pgno, pieces[0]);
+    if (self.private_from != null) {
+        for (pieces, 0..) |piece, index| try self.write(pgno + @as(u32, @intCast(index)), piece);
+        return;
+    }
+    const offset = @as(u64, pgno) * self.page_size;
+    assert(offset + pieces.len * self.page_size <= self.size);
+    try self.os.pwritev(self.fd, pieces, offset);
+}
+
 /// Reads without the map: for metas, and before anything is mapped. Short at the end of the file.
 pub fn read(self: *const File, buffer: []u8, offset: u64) Error!usize {
     return self.os.pread(self.fd, buffer, offset);
