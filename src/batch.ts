@@ -17,6 +17,8 @@ export interface Writer {
   operations: number;
   /** Why it can only be aborted. */
   failure: Error | null;
+  /** Whether a value in it is long enough to make its flush longer. */
+  isLarge: boolean;
   /** Whether it has neither been committed nor aborted. */
   isOpen: boolean;
 }
@@ -39,6 +41,7 @@ export class Batch implements Writer {
   isOpen: boolean = true;
   /** Milliseconds until it must be flushed, if anybody asked for that. */
   flushInterval: number = Infinity;
+  isLarge: boolean = false;
   readonly #settlements: Settlements = { durable: null, committed: null };
 
   constructor(handle: number, txnid: number) {
@@ -55,7 +58,9 @@ export class Batch implements Writer {
   committed(txnid: number, flusher: Flusher): void {
     const { durable, committed } = this.#settlements;
     committed?.resolve(true);
-    if (durable !== null) flusher.wait(txnid, durable);
+    // One write, and its caller waits for nothing but the disk.
+    const isAlone = this.operations === 1 && !this.isLarge;
+    if (durable !== null) flusher.wait(txnid, durable, isAlone);
     if (this.flushInterval !== Infinity) flusher.schedule(this.flushInterval);
   }
 

@@ -20,7 +20,9 @@ import type { ReaderInfo } from "./report.ts";
 /**
  * What must have happened when a commit's promise resolves or a Sync call returns.
  *
- * - `durable`: its log record is on stable storage (the default).
+ * - `durable`: its log record is on stable storage (the default). A promised write that is the only
+ *   one of its turn, of a value up to 64 KiB, blocks the event loop while it is flushed, unless a
+ *   flush is under way or such flushes take longer than 1 ms on average; others do not.
  * - `committed`: its log record is with the kernel: a killed process loses nothing, a power cut at
  *   most the commits of the last `flushInterval` (or since the event loop last ran, if longer),
  *   newest first, never consistency.

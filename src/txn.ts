@@ -80,7 +80,7 @@ export class ExplicitTxn implements WriteTransaction, Scope {
     const handle = session.call.txn_begin(session.handle, 1, lockTimeout);
     if (handle < 0) throw failure(handle, "begin a transaction");
     const txnid = session.words[0]!;
-    const writer = { handle, txnid, operations: 0, failure: null, isOpen: true };
+    const writer = { handle, txnid, operations: 0, failure: null, isLarge: false, isOpen: true };
     this.#access = access;
     this.session = session;
     this.handle = handle;
@@ -137,7 +137,7 @@ export class ExplicitTxn implements WriteTransaction, Scope {
     if (durability === "committed") flusher.schedule(flushInterval);
     if (durability !== "durable") return;
     const deferred = Promise.withResolvers<true>();
-    flusher.wait(txnid, deferred);
+    flusher.wait(txnid, deferred, false);
     await deferred.promise;
   }
 

@@ -37,6 +37,9 @@ export interface PutCondition {
   readonly expected: Uint8Array | null;
 }
 
+/** Bytes of a value beyond which its flush takes visibly longer than that of a small one. */
+const LARGE_SIZE = 1 << 16;
+
 /** A put without a condition. */
 const ALWAYS: PutCondition = { flags: 0, expected: null };
 
@@ -106,6 +109,7 @@ export function putPrepared(
     ? call.put(handle, writer.handle, table.index, keySize, valueSize, flags)
     : call.put_buffer(handle, writer.handle, table.index, keySize, large, valueSize, flags);
   if (result < 0) throw writeError({ session, table, writer }, result, "put");
+  if (large !== null && valueSize > LARGE_SIZE) writer.isLarge = true;
   writer.operations += 1;
   return result === 1;
 }

@@ -127,6 +127,17 @@ test("durability: two Stores of one path each wait for what they asked for", asy
   assert.equal(store.stats().flushedTxnid, 1);
 });
 
+test("durable: a promised write that is alone in its turn is flushed with it", async () => {
+  using opened = new Opened({ durability: "durable" });
+  const { store } = opened;
+  const promised = store.put("a", 1);
+  assert.equal(store.stats().flushedTxnid, 0);
+  await turn();
+  const { txnid, flushedTxnid } = store.stats();
+  assert.equal(flushedTxnid, txnid);
+  assert.equal(await promised, true);
+});
+
 test("durable: 64 loops of awaited puts share their flushes", async () => {
   using opened = new Opened({ durability: "durable" });
   const { store } = opened;
