@@ -77,6 +77,8 @@ main_attributes: tables.Attributes,
 file: File,
 log: Log,
 lock: Lock,
+/// This process made the store and flushed the folder then: the names of its files are durable.
+names_flushed: bool = false,
 /// Reads 1 here and 0 in a forked child, which must not touch the store.
 fork_guard: *const u32,
 /// Without write access: states are read from a map of `X-lock` that cannot be written, or from a

@@ -48,6 +48,7 @@ pub const Options = struct {
     attributes: tables.Attributes = .{},
 };
 
+const StoreId = @FieldType(meta_format.Meta, "store_id");
 const PathBuffer = [os_types.path_size_max + suffix_size_max]u8;
 
 fn companion(path: []const u8, suffix: []const u8, buffer: *PathBuffer) [:0]const u8 {
@@ -71,11 +72,12 @@ pub fn resolve(os: Os, path: [:0]const u8, buffer: *[os_types.path_size_max]u8) 
 pub fn open(allocator: Allocator, os: Os, path: [:0]const u8, options: Options) Error!*Env {
     if (options.page_size != 0 and !config.isPageSize(options.page_size)) return error.Options;
     const end = os.now() +| options.settings.lock_timeout_ns;
+    var created: ?StoreId = null;
     while (true) {
         const fd = os.open(path, .{ .write = true }) catch |err| switch (err) {
             error.NotFound => {
                 if (!options.create or options.read_only) return err;
-                try create(os, allocator, path, options, end);
+                created = try create(os, allocator, path, options, end);
                 continue;
             },
             else => return explainOpen(err, path),
@@ -88,7 +90,7 @@ pub fn open(allocator: Allocator, os: Os, path: [:0]const u8, options: Options) 
             os.close(fd);
             continue; // replaced while we waited
         }
-        return attach(allocator, os, fd, path, options);
+        return attach(allocator, os, fd, path, options, created);
     }
 }
 
@@ -190,13 +192,15 @@ fn waitLock(
     }
 }
 
-/// The attach byte of `fd` is held, and let go at the end; `fd` is the environment's.
+/// The attach byte of `fd` is held, and let go at the end; `fd` is the environment's. `created` is
+/// the id of a store whose names this process has just made durable.
 fn attach(
     allocator: Allocator,
     os: Os,
     fd: os_types.Fd,
     path: [:0]const u8,
     options: Options,
+    created: ?StoreId,
 ) Error!*Env {
     const is_first = try os.lock(fd, alive_byte, .exclusive);
     if (options.exclusive and is_first and try os.isLocked(fd, slotless_byte, .exclusive)) {
@@ -215,6 +219,10 @@ fn attach(
     const log = try openLog(os, companion(path, "-wal", &buffer), meta, is_first);
     const env = try init(allocator, os, fd, path, meta, log, options);
     errdefer deinitKeepFile(env);
+    // A log that somebody removed meanwhile was made anew, and is empty.
+    const is_log_kept = log.size > 0;
+    const is_created = if (created) |id| std.mem.eql(u8, &id, &meta.store_id) else false;
+    env.names_flushed = is_created and is_log_kept;
     env.lock = try openLock(os, path, try identityOf(os, fd, meta), is_first);
     errdefer env.lock.deinit();
     if (is_first) {
@@ -410,8 +418,15 @@ fn leave(env: *Env) Error!void {
 }
 
 /// Creates the store: log first, then the data file under another name, then the rename that makes
-/// it exist. Finds out again what is there once it holds the lock.
-fn create(os: Os, allocator: Allocator, path: [:0]const u8, options: Options, end: u64) Error!void {
+/// it exist. Finds out again what is there once it holds the lock. Returns the id of the store,
+/// whose names are durable now; null: somebody else made one.
+fn create(
+    os: Os,
+    allocator: Allocator,
+    path: [:0]const u8,
+    options: Options,
+    end: u64,
+) Error!?StoreId {
     var buffer: PathBuffer = undefined;
     const log_path = companion(path, "-wal", &buffer);
     const fd = os.open(log_path, .{ .write = true, .create = true }) catch |err|
@@ -423,8 +438,8 @@ fn create(os: Os, allocator: Allocator, path: [:0]const u8, options: Options, en
     defer log.deinit();
     try waitLock(os, fd, creation_byte, .exclusive, log_path, end);
     const here = os.statPath(log_path) catch |err| if (err == error.NotFound) null else return err;
-    if (here == null or here.?.inode != (try os.stat(fd)).inode) return;
-    if (os.statPath(path)) |_| return else |err| if (err != error.NotFound) return err;
+    if (here == null or here.?.inode != (try os.stat(fd)).inode) return null;
+    if (os.statPath(path)) |_| return null else |err| if (err != error.NotFound) return err;
     try checkLeftover(allocator, &log, log_path);
     var meta = newMeta(os, options);
     try log.reserve(1, 1);
@@ -440,7 +455,7 @@ fn create(os: Os, allocator: Allocator, path: [:0]const u8, options: Options, en
         });
     }
     try log.flush();
-    try createData(os, path, &meta);
+    return if (try createData(os, path, &meta)) meta.store_id else null;
 }
 
 fn newMeta(os: Os, options: Options) meta_format.Meta {
@@ -483,7 +498,8 @@ fn checkLeftover(allocator: Allocator, log: *Log, path: []const u8) Error!void {
     }
 }
 
-fn createData(os: Os, path: [:0]const u8, meta: *meta_format.Meta) Error!void {
+/// False: somebody else made one.
+fn createData(os: Os, path: [:0]const u8, meta: *meta_format.Meta) Error!bool {
     var buffer: PathBuffer = undefined;
     const temporary = companion(path, "-new", &buffer);
     os.unlink(temporary) catch |err| if (err != error.NotFound) return err;
@@ -501,10 +517,14 @@ fn createData(os: Os, path: [:0]const u8, meta: *meta_format.Meta) Error!void {
     try os.flush(fd);
     os.renameNoReplace(temporary, path) catch |err| switch (err) {
         error.NotSupported => try os.rename(temporary, path),
-        error.Exists => return os.unlink(temporary),
+        error.Exists => {
+            try os.unlink(temporary);
+            return false;
+        },
         else => return err,
     };
     try os.flushDirectory(directoryOf(path, &buffer));
+    return true;
 }
 
 fn directoryOf(path: []const u8, buffer: *PathBuffer) [:0]const u8 {

@@ -77,7 +77,7 @@ pub fn pinSealed(env: *Env, slot: u32, timeout_ns: u64) Error!Lock.State {
 /// A store that was closed cleanly says so in its newest meta. Before the first record after that,
 /// a meta without the mark goes to the other page, flushed.
 fn markOpen(env: *Env) Error!void {
-    try flushNames(env);
+    if (!env.names_flushed) try flushNames(env);
     var meta = env.completedMeta() orelse return error.Corrupt;
     meta.closed = 0;
     try replaceMeta(env, meta);
