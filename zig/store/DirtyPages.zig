@@ -276,7 +276,14 @@ pub fn freeze(self: *DirtyPages) void {
     self.freeze_count += 1;
 }
 
-const Sealed = struct { frame: u32, first_child: u32, child_count: u32, ref: page_format.Ref };
+/// A page on its way into the file: its place in its parent, and its dirty children in the list.
+const Sealed = struct {
+    frame: u32,
+    slot: u32,
+    first_child: u32 = 0,
+    child_count: u32 = 0,
+    ref: page_format.Ref = undefined,
+};
 
 /// Writes the dirty pages of `trees` to pages nobody can see, children first, and makes their
 /// roots clean: they are read from the map from now on. Without savepoints that may be rolled back.
@@ -314,7 +321,7 @@ fn collect(
     tree: *const page_format.Tree,
 ) WriteError!void {
     var next = list.items.len;
-    try list.append(self.allocator, sealedOf(tree.ref.pgno));
+    try list.append(self.allocator, .{ .frame = tree.ref.pgno, .slot = 0 });
     for (1..tree.depth) |_| {
         const level_end = list.items.len;
         while (next < level_end) : (next += 1) {
@@ -322,17 +329,15 @@ fn collect(
             assert(page_format.kind(bytes) == .branch);
             list.items[next].first_child = @intCast(list.items.len);
             for (0..page_format.count(bytes)) |slot| {
-                const child = branch.child(bytes, @intCast(slot));
-                if (child.ref.dirty) try list.append(self.allocator, sealedOf(child.ref.pgno));
+                const ref = branch.child(bytes, @intCast(slot)).ref;
+                if (!ref.dirty) continue;
+                const child: Sealed = .{ .frame = ref.pgno, .slot = @intCast(slot) };
+                try list.append(self.allocator, child);
             }
             list.items[next].child_count =
                 @intCast(list.items.len - list.items[next].first_child);
         }
     }
-}
-
-fn sealedOf(frame: u32) Sealed {
-    return .{ .frame = frame, .first_child = 0, .child_count = 0, .ref = undefined };
 }
 
 /// Page numbers for all, ascending in the order of writing (the reverse of the list).
@@ -404,14 +409,10 @@ fn isPrivate(self: *const DirtyPages, index: u32) bool {
 /// Makes `out`, a copy of the frame or itself, the page that stands in the file.
 fn sealPage(self: *DirtyPages, list: []Sealed, index: usize, out: []align(8) u8) void {
     const item = &list[index];
-    var child_index = item.first_child;
-    if (item.child_count > 0) for (0..page_format.count(out)) |slot| {
-        const child = branch.child(out, @intCast(slot));
-        if (!child.ref.dirty) continue;
-        branch.setRef(out, @intCast(slot), list[child_index].ref);
-        child_index += 1;
-    };
-    assert(child_index == item.first_child + item.child_count);
+    for (list[item.first_child..][0..item.child_count]) |child| {
+        assert(branch.child(out, child.slot).ref.dirty);
+        branch.setRef(out, child.slot, child.ref);
+    }
     page_format.setNumber(out, item.ref.pgno, self.txnid);
     item.ref.checksum = page_format.checksum(out, item.ref.pgno);
     self.file.setVerified(item.ref.pgno, item.ref.checksum);
