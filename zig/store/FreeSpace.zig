@@ -125,12 +125,27 @@ fn stampOf(freed: u64) u32 {
 /// Begins the transaction that will be commit `txnid`. `protected` are the states that somebody
 /// may still need, the newest published one aside. Pages no longer needed become available.
 pub fn begin(self: *FreeSpace, txnid: u64, protected: []const u64) Error!void {
+    self.beginAsBefore(txnid);
+    try self.collect(protected);
+}
+
+/// As `begin`, but what the transaction may use is what was available at the last one.
+pub fn beginAsBefore(self: *FreeSpace, txnid: u64) void {
     assert(self.taken.items.len == 0);
     assert(self.given.items.len == 0);
     self.txnid = txnid;
     self.base_page_count = self.page_count;
     self.pinned = 0;
-    try self.collect(protected);
+}
+
+/// Pages freed by commits and not looked at yet; at most `limit`.
+pub fn freshCount(self: *const FreeSpace, limit: u32) u32 {
+    var count: u32 = 0;
+    for (self.fresh.items) |freed| {
+        count +|= freed.count;
+        if (count >= limit) return limit;
+    }
+    return count;
 }
 
 fn collect(self: *FreeSpace, protected: []const u64) Error!void {
@@ -674,6 +689,27 @@ test "FreeSpace takes savepoints back" {
     try testing.expectEqual(run, try space.allocate(4));
     space.abort();
     try testing.expectEqual(@as(u32, 0), space.freeCount());
+}
+
+test "FreeSpace takes nothing that was freed since it was told who needs what" {
+    var space: FreeSpace = .{ .allocator = testing.allocator };
+    defer space.deinit();
+    try space.reset(10);
+    try space.applyAvailable(.{ .pgno = 7, .count = 1 });
+    try space.begin(2, &.{});
+    try space.release(5, 2, 1);
+    try space.reserveCommit();
+    space.commit();
+    try testing.expectEqual(@as(u32, 2), space.freshCount(9));
+    try testing.expectEqual(@as(u32, 1), space.freshCount(1));
+    space.beginAsBefore(3);
+    try testing.expectEqual(@as(u32, 7), try space.allocate(1));
+    try testing.expectEqual(@as(u32, 10), try space.allocate(1));
+    space.abort();
+    try space.begin(3, &.{});
+    try testing.expectEqual(@as(u32, 0), space.freshCount(9));
+    try testing.expectEqual(@as(u32, 5), try space.allocate(2));
+    space.abort();
 }
 
 test "FreeSpace lists a run once, wherever memory ran out while it looked at what was freed" {

@@ -61,6 +61,11 @@ pub const Settings = struct {
     exclusive: bool = false,
 };
 
+/// So many commits may begin with the free space of one before them, if fewer pages than that were
+/// freed since. Few: pages freed last are in the caches, others are not.
+const space_age_max = 2;
+const space_fresh_max = 64;
+
 const Pin = struct { txnid: u64, slot: u32, count: u32 };
 
 /// Where this process's knowledge of free space stands: behind that record.
@@ -95,6 +100,8 @@ followed: ?Followed = null,
 /// The operations of the running transaction, behind room for a record's header.
 buffer: std.ArrayList(u8) = .empty,
 protected: std.ArrayList(u64) = .empty,
+/// Commits since the last `beginSpace`.
+space_age: u32 = space_age_max,
 /// What readers pin, as of the last `beginSpace`.
 pinned: std.ArrayList(u64) = .empty,
 /// True from `beginWrite` to `endWrite`: what a thread that died between them left.
@@ -260,9 +267,22 @@ pub fn protectedStates(self: *Env) Error![]const u64 {
     return self.protected.items;
 }
 
+/// Free space for the commit `txnid`, as `beginSpace`, or as it was when a commit before this one
+/// asked: a page that was available then is used by no state that anybody has come to need since.
+pub fn beginSmallSpace(self: *Env, txnid: u64) Error!void {
+    const is_known = self.space_age < space_age_max and !self.space.no_reuse and
+        !self.settings.exclusive and self.dirty.set.retired_count == 0;
+    if (!is_known or self.space.freshCount(space_fresh_max) == space_fresh_max) {
+        return self.beginSpace(txnid);
+    }
+    self.space_age += 1;
+    self.space.beginAsBefore(txnid);
+}
+
 /// Free space for the commit `txnid`: what nobody needs any more becomes available, unless a reader
 /// without a slot is there. It may need any page that was ever freed, so the file grows instead.
 pub fn beginSpace(self: *Env, txnid: u64) Error!void {
+    self.space_age = 0;
     // Nobody else is there, or can come, in a store that this process has to itself.
     if (!self.settings.exclusive) {
         self.space.no_reuse = try self.os.isLocked(self.file.fd, slotless_byte, .exclusive);
@@ -456,6 +476,8 @@ pub fn setCompletedMeta(self: *Env, bytes: [meta_format.size]u8) void {
 fn rebuildSpace(self: *Env, state: Lock.State) Error!bool {
     const meta = self.completedMeta() orelse return false;
     try self.loadFreelist(meta);
+    // What is available now was never asked about by this process.
+    self.space_age = space_age_max;
     const from: Followed = .{
         .txnid = meta.txnid,
         .half = meta.log_half,

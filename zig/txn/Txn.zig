@@ -89,7 +89,7 @@ pub fn begin(env: *Env, timeout_ns: u64) Error!Txn {
 /// Begins commit `txnid` over `state`; the writer lock is held.
 pub fn beginAt(env: *Env, state: Lock.State, txnid: u64) Error!Txn {
     const view = try env.viewOf(state);
-    try env.beginSpace(txnid);
+    try env.beginSmallSpace(txnid);
     errdefer env.space.abort();
     try env.clearBuffer();
     var self: Txn = .{
