@@ -48,17 +48,30 @@ pub fn missingAt(count: u32, index: u32) Key {
 }
 
 pub const Values = struct {
-    bytes: [value_count][value_size]u8,
+    bytes: []u8,
+    /// Bytes of each.
+    size: u32,
+    count: u32,
 
-    pub fn create(allocator: std.mem.Allocator) !*Values {
+    pub fn create(allocator: std.mem.Allocator, size: u32, count: u32) !*Values {
         const values = try allocator.create(Values);
+        values.* = .{
+            .bytes = try allocator.alloc(u8, @as(usize, size) * count),
+            .size = size,
+            .count = count,
+        };
         var random: std.Random.Xoshiro256 = .init(2);
-        for (&values.bytes) |*value| random.fill(value);
+        random.fill(values.bytes);
         return values;
     }
 
+    pub fn destroy(self: *Values, allocator: std.mem.Allocator) void {
+        allocator.free(self.bytes);
+        allocator.destroy(self);
+    }
+
     pub fn at(self: *const Values, index: usize) []const u8 {
-        return &self.bytes[index % value_count];
+        return self.bytes[index % self.count * self.size ..][0..self.size];
     }
 };
 

@@ -3,6 +3,7 @@
 
 const std = @import("std");
 const Bench = @import("Bench.zig");
+const data = @import("data.zig");
 const lmdb = @import("lmdb.zig");
 const report = @import("report.zig");
 const rows = @import("rows.zig");
@@ -166,7 +167,7 @@ fn run(init: std.process.Init, arguments: Arguments, out: *std.Io.Writer) !void 
         .random = .init(seed),
         .sizes = sizes,
         .contenders = try findContenders(allocator, arguments, out),
-        .values = try .create(allocator),
+        .values = try .create(allocator, data.value_size, data.value_count),
         .out = out,
     };
     var loads: [3]f64 = undefined;

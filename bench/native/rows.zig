@@ -30,6 +30,8 @@ const Work = union(enum) {
         is_flushed: bool = false,
     },
     load: struct { is_ordered: bool },
+    /// Values of so many bytes into an empty store, and over them.
+    large: struct { size: u32, batch: u32 = 1, is_flushed: bool = false },
     /// What has its own way.
     other: *const fn (*Bench, []const u8) anyerror!void,
 };
@@ -161,6 +163,41 @@ pub const all = [_]Row{
         .title = "an empty store, keys in no order, 1,000 a transaction",
         .work = .{ .load = .{ .is_ordered = false } },
     },
+    .{
+        .id = "value-1k",
+        .title = "one put of 1,000 bytes a transaction, no flush",
+        .work = .{ .large = .{ .size = 1000 } },
+    },
+    .{
+        .id = "value-4k",
+        .title = "one put of 4,000 bytes a transaction, no flush",
+        .work = .{ .large = .{ .size = 4000 } },
+    },
+    .{
+        .id = "value-4k-100",
+        .title = "100 puts of 4,000 bytes, no flush; the time of a transaction",
+        .work = .{ .large = .{ .size = 4000, .batch = 100 } },
+    },
+    .{
+        .id = "value-64k",
+        .title = "one put of 64 KiB a transaction, no flush",
+        .work = .{ .large = .{ .size = 64 << 10 } },
+    },
+    .{
+        .id = "value-1m",
+        .title = "one put of 1,000,000 bytes a transaction, no flush",
+        .work = .{ .large = .{ .size = 1_000_000 } },
+    },
+    .{
+        .id = "value-64k-flush",
+        .title = "one put of 64 KiB, durable; the time of a transaction",
+        .work = .{ .large = .{ .size = 64 << 10, .is_flushed = true } },
+    },
+    .{
+        .id = "value-1m-flush",
+        .title = "one put of 1,000,000 bytes, durable; the time of a transaction",
+        .work = .{ .large = .{ .size = 1_000_000, .is_flushed = true } },
+    },
     .{ .id = "size", .title = "space", .work = .{ .other = sizes.sizes } },
     .{ .id = "open", .work = .{ .other = sizes.opening } },
     .{ .id = "page", .title = "every page size", .work = .{ .other = page_sizes.run } },
@@ -192,6 +229,13 @@ pub fn run(bench: *Bench, row: Row) !void {
                 try writes.flushed(bench, options);
             } else try writes.overwrites(bench, options);
         },
+        .large => |it| try writes.large(bench, .{
+            .id = row.id,
+            .title = row.title,
+            .size = it.size,
+            .batch = it.batch,
+            .is_flushed = it.is_flushed,
+        }),
         .load => |it| try writes.load(bench, row.id, row.title, it.is_ordered),
         .other => |call| try call(bench, row.id),
     }

@@ -160,3 +160,65 @@ pub fn flushed(bench: *Bench, options: Options) !void {
     defer bench.allocator.free(work.overwrite.keys);
     try bench.measure(options.id, options.title, .ns, names, &work);
 }
+
+/// Bytes that a turn of a row about large values puts.
+const volume = 32 << 20;
+
+pub const ValueOptions = struct {
+    id: []const u8,
+    title: []const u8,
+    /// Bytes of a value.
+    size: u32,
+    /// Puts of a transaction.
+    batch: u32 = 1,
+    is_flushed: bool = false,
+};
+
+/// Puts values of one size into an empty store, then once more over the first ones.
+const Large = struct {
+    bench: *Bench,
+    contenders: []const Bench.Contender,
+    keys: []const data.Key,
+    values: *const data.Values,
+    batch: u32,
+
+    pub fn turn(self: *Large, index: usize, _: usize) !f64 {
+        const store = try self.bench.create(self.contenders[index]);
+        const begin = clock.now();
+        for (0..2) |pass| try store.put(.{
+            .keys = self.keys,
+            .values = self.values,
+            .first = pass,
+            .batch = self.batch,
+        });
+        const figure = clock.perOperation(begin, 2 * self.keys.len / self.batch);
+        try self.bench.settle(store);
+        try self.bench.remove(store);
+        return figure;
+    }
+};
+
+/// A row whose figure is the time of one transaction.
+pub fn large(bench: *Bench, options: ValueOptions) !void {
+    const whole: u32 = if (options.is_flushed) volume / 4 else volume;
+    const put_count = @max(2, bench.sizes.part(whole) / options.size);
+    const count = @max(1, put_count / options.batch) * options.batch;
+    var contenders: std.ArrayList(Bench.Contender) = .empty;
+    for (bench.contenders) |contender| {
+        const chosen = if (options.is_flushed) contender.durable() orelse continue else contender;
+        try contenders.append(bench.allocator, chosen);
+    }
+    const values = try data.Values.create(bench.allocator, options.size, @min(count, 64));
+    defer values.destroy(bench.allocator);
+    const keys = try data.shuffledKeys(bench.allocator, count);
+    defer bench.allocator.free(keys);
+    var work: Large = .{
+        .bench = bench,
+        .contenders = contenders.items,
+        .keys = keys,
+        .values = values,
+        .batch = options.batch,
+    };
+    const names = try bench.namesOf(contenders.items);
+    try bench.measureSlow(options.id, options.title, .ns, names, &work);
+}

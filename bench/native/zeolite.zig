@@ -17,9 +17,10 @@ const turn_size = data.turn_size;
 /// Of the same order as what `src` waits for the writer lock.
 const timeout_ms = 10_000;
 const explicit_txn = 1;
+/// Larger values go to the library where they lie, as `src` does it.
+const scratch_value_max = 4096;
 
-/// Bytes of one row of `put_many`, and of one key and one answer of `get_many`.
-const row_size = 8 + data.key_size + data.value_size;
+/// Bytes of one key and one answer of `get_many`.
 const wanted_size = 4 + data.key_size;
 const answer_size = 4 + data.value_size;
 
@@ -41,6 +42,7 @@ const Calls = struct {
     txn_begin: *const @TypeOf(c_abi.txn_begin),
     txn_commit: *const @TypeOf(c_abi.txn_commit),
     put: *const @TypeOf(c_abi.put),
+    put_buffer: *const @TypeOf(c_abi.put_buffer),
     put_many: *const @TypeOf(c_abi.put_many),
     flush_sync: *const @TypeOf(c_abi.flush_sync),
     checkpoint_sync: *const @TypeOf(c_abi.checkpoint_sync),
@@ -332,13 +334,26 @@ pub const Store = struct {
         const session = self.session;
         const flags: u32 = if (puts.append) c_abi.put_flags.append else 0;
         session.setKey(&puts.keys[at]);
-        session.setValue(puts.values.at(puts.first + at));
+        const value = puts.values.at(puts.first + at);
+        if (value.len > scratch_value_max) {
+            _ = try session.check(session.calls.put_buffer(
+                session.handle,
+                txn,
+                0,
+                data.key_size,
+                value.ptr,
+                @intCast(value.len),
+                flags,
+            ));
+            return;
+        }
+        session.setValue(value);
         _ = try session.check(session.calls.put(
             session.handle,
             txn,
             0,
             data.key_size,
-            data.value_size,
+            @intCast(value.len),
             flags,
         ));
     }
@@ -346,12 +361,14 @@ pub const Store = struct {
     fn putMany(self: *Store, txn: u32, puts: Puts, begin: usize, end: usize) !void {
         const session = self.session;
         const flags: u32 = if (puts.append) c_abi.put_flags.append else 0;
+        const value_size = puts.values.size;
+        const row_size = 8 + data.key_size + value_size;
         const size = (end - begin) * row_size;
         if (self.rows.len < size) self.rows = try self.allocator.realloc(self.rows, size);
         for (puts.keys[begin..end], 0..) |*key, index| {
             const row = self.rows[index * row_size ..][0..row_size];
             std.mem.writeInt(u32, row[0..4], data.key_size, .little);
-            std.mem.writeInt(u32, row[4..8], data.value_size, .little);
+            std.mem.writeInt(u32, row[4..8], value_size, .little);
             row[8..][0..data.key_size].* = key.*;
             @memcpy(row[8 + data.key_size ..], puts.values.at(puts.first + begin + index));
         }
