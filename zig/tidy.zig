@@ -70,6 +70,7 @@ const zig_order = [_][]const u8{
     "txn/checkpoint",
     "txn/Txn",
     "txn/trim",
+    "txn/named_runs",
     "txn/recover",
     "txn/attach",
     "txn/Audit",
@@ -113,6 +114,7 @@ const zig_order = [_][]const u8{
     "sim/check_test",
     "sim/damage_test",
     "sim/promises_test",
+    "sim/named_runs_test",
 
     "lib",
     "abi",

@@ -54,9 +54,9 @@ pub fn flushBegin(session: *Session) Error!i32 {
     const env = session.env;
     if (env.slotless != null) return 0;
     if (env.lock.isPoisoned()) return error.Poisoned;
-    const txnid = env.lock.published().txnid;
-    session.setWord(0, txnid);
-    return @intFromBool(env.lock.shared.flushed.load(.acquire) < txnid);
+    const wanted = env.unflushed();
+    session.setWord(0, wanted.txnid);
+    return @intFromEnum(wanted.files);
 }
 
 pub fn flushEnd(session: *Session, is_flushed: u32) Error!i32 {

@@ -26,6 +26,11 @@ pub const size = 256;
 pub const magic: [8]u8 = "ZEOLITE1".*;
 pub const version: u32 = 1;
 
+/// Feature that a reader must know: records of the log may name overflow runs. In every meta that
+/// is not marked closed; a closed store has no such record.
+pub const feature_named_runs: u64 = 1;
+const features_known = feature_named_runs;
+
 /// A tree's root as metas, table records and published states keep it.
 pub const Root = extern struct {
     checksum: u64 = 0,
@@ -94,6 +99,13 @@ pub const Meta = extern struct {
     codec_name: [64]u8 = @splat(0),
     reserved: [4]u8 = @splat(0),
     checksum: u64 = 0,
+
+    /// Marks the meta closed, or takes the mark away.
+    pub fn setClosed(self: *Meta, is_closed: bool) void {
+        self.closed = @intFromBool(is_closed);
+        self.features_required &= ~feature_named_runs;
+        if (!is_closed) self.features_required |= feature_named_runs;
+    }
 };
 
 comptime {
@@ -137,7 +149,8 @@ pub fn decode(bytes: *const [size]u8, slot: u32) DecodeError!Meta {
     const meta: Meta = @bitCast(bytes.*);
     if (!std.mem.eql(u8, &meta.magic, &magic)) return error.NotAStore;
     if (checksumOf(bytes, slot) != meta.checksum) return error.Corrupt;
-    if (meta.version != version or meta.features_required != 0) return error.Version;
+    if (meta.version != version) return error.Version;
+    if (meta.features_required & ~features_known != 0) return error.Version;
     if (!config.isPageSize(meta.page_size)) return error.Corrupt;
     if (meta.txnid > config.txnid_max or meta.page_count < 2) return error.Corrupt;
     if (meta.closed > 1 or meta.log_half > 1 or meta.codec_name_size > 64) return error.Corrupt;
@@ -175,6 +188,8 @@ test "meta of another version is named as such" {
     meta.version = 2;
     try testing.expectError(error.Version, decode(&encode(meta, 0), 0));
     meta = example();
-    meta.features_required = 1;
+    meta.features_required = feature_named_runs;
+    _ = try decode(&encode(meta, 0), 0);
+    meta.features_required = 2;
     try testing.expectError(error.Version, decode(&encode(meta, 0), 0));
 }

@@ -10,6 +10,7 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const config = @import("../config.zig");
+const kernels = @import("kernels.zig");
 
 /// Pages of a run of `size` bytes.
 pub fn pageCount(size: u32, page_size: u32) u32 {
@@ -21,7 +22,7 @@ pub fn pageCount(size: u32, page_size: u32) u32 {
 /// that bytes found at another place are no match.
 pub fn checksum(bytes: []const u8, pgno: u32) u64 {
     assert(pgno >= config.pgno_first);
-    return std.hash.XxHash3.hash(pgno, bytes);
+    return kernels.checksum(pgno, bytes);
 }
 
 test "pageCount rounds up" {

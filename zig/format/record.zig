@@ -12,7 +12,8 @@
 //! ```
 //! An operation: tag u8, table id, then numbers (LEB128) and byte strings (LEB128 size, bytes):
 //! put 1 (key, value) · remove 2 (key) · remove range 3 (bounds u8, start?, end?) · clear 4 ·
-//! create table 5 (name, record) · drop table 6 · atomic 7 (index within the commit).
+//! create table 5 (name, record) · drop table 6 · atomic 7 (index within the commit) ·
+//! put run 8 (key, first page, size, checksum u64): a value that stands in its overflow run alone.
 //! The operations of a switch are the salt of the other half, u64.
 //! The change of free space: pages of the file, runs taken (count, then pgno and count each), runs
 //! freed (count, then pgno, count and txnid − birth each). Replay ignores it; a live process
@@ -130,11 +131,13 @@ pub const Tag = enum(u8) {
     create_table = 5,
     drop_table = 6,
     atomic = 7,
+    put_run = 8,
     _,
 };
 
 pub const Operation = union(enum) {
     put: struct { table: u32, key: []const u8, value: []const u8 },
+    put_run: struct { table: u32, key: []const u8, run: NamedRun },
     remove: struct { table: u32, key: []const u8 },
     /// Keys from `start` (null: the first) up to but without `end` (null: behind the last).
     remove_range: struct { table: u32, start: ?[]const u8, end: ?[]const u8 },
@@ -144,8 +147,11 @@ pub const Operation = union(enum) {
     atomic: struct { index: u32 },
 };
 
+/// A run that a record names instead of holding its bytes: with the record it is the commit.
+pub const NamedRun = struct { pgno: u32, size: u32, checksum: u64 };
+
 /// The most bytes an operation takes beside its keys and values.
-pub const operation_overhead = 1 + 4 * varint.size_max;
+pub const operation_overhead = 1 + 5 * varint.size_max;
 
 /// Appends operations and space changes to a buffer that has `reserve`d room.
 pub const Writer = struct {
@@ -184,6 +190,13 @@ pub const Writer = struct {
     pub fn operation(self: Writer, value: Operation) void {
         switch (value) {
             .put => |it| self.put(it.table, it.key, it.value),
+            .put_run => |it| {
+                self.tag(.put_run, it.table);
+                self.string(it.key);
+                self.number(it.run.pgno);
+                self.number(it.run.size);
+                self.bytes.appendSliceAssumeCapacity(std.mem.asBytes(&it.run.checksum));
+            },
             .remove => |remove| {
                 self.tag(.remove, remove.table);
                 self.string(remove.key);
@@ -223,6 +236,11 @@ pub const Reader = struct {
                 .key = try self.string(),
                 .value = try self.string(),
             } },
+            .put_run => .{ .put_run = .{
+                .table = table,
+                .key = try self.string(),
+                .run = try self.namedRun(),
+            } },
             .remove => .{ .remove = .{ .table = table, .key = try self.string() } },
             .remove_range => try self.range(table),
             .clear => .{ .clear = .{ .table = table } },
@@ -249,6 +267,16 @@ pub const Reader = struct {
         } };
     }
 
+    fn namedRun(self: *Reader) error{Corrupt}!NamedRun {
+        const pgno = try self.small();
+        const size = try self.small();
+        if (pgno < config.pgno_first or size == 0) return error.Corrupt;
+        if (self.bytes.len < 8) return error.Corrupt;
+        defer self.bytes = self.bytes[8..];
+        const checksum = std.mem.readInt(u64, self.bytes[0..8], .little);
+        return .{ .pgno = pgno, .size = size, .checksum = checksum };
+    }
+
     pub fn small(self: *Reader) error{Corrupt}!u32 {
         const value = try varint.read(&self.bytes);
         return std.math.cast(u32, value) orelse error.Corrupt;
@@ -267,6 +295,11 @@ const testing = std.testing;
 test "record operations survive their bytes, and every cut is noticed" {
     const operations = [_]Operation{
         .{ .put = .{ .table = 0, .key = "key", .value = "value" } },
+        .{ .put_run = .{
+            .table = 7,
+            .key = "key",
+            .run = .{ .pgno = 2, .size = 70_000, .checksum = 0x0123_4567_89ab_cdef },
+        } },
         .{ .remove = .{ .table = 300, .key = "" } },
         .{ .remove_range = .{ .table = 1, .start = null, .end = "z" } },
         .{ .clear = .{ .table = 2 } },

@@ -122,6 +122,19 @@ pub fn examine(self: *PowerCuts, world: *World, call: simulated.Call) void {
     }
 }
 
+/// Whatever a power cut leaves of this moment opens to the state `expected`, which an open has come
+/// to just now.
+pub fn examineOpened(self: *PowerCuts, world: *World, expected: Model.Digest) !void {
+    const seed = self.work.options.seed *% 1_000_003 +% self.image_count;
+    var images = try world.images(seed, self.options.image_count);
+    defer images.deinit();
+    while (try images.next()) |plan| {
+        try self.after.boot(world, &plan);
+        self.image_count += 1;
+        try self.openAgain(self.after, expected);
+    }
+}
+
 fn fail(self: *PowerCuts, call: simulated.Call, what: anyerror) void {
     if (self.failure != null) return;
     self.failure = .{

@@ -67,7 +67,7 @@ pub fn destroy(self: *TestStore) void {
 
 fn begin(self: *TestStore) !void {
     try self.space.begin(self.txnid + 1, &.{});
-    try self.dirty.begin(self.snapshot(), self.txnid + 1, &.{});
+    try self.dirty.begin(self.snapshot(), self.txnid + 1, .{}, &.{});
 }
 
 /// The newest committed state.

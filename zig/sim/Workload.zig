@@ -28,11 +28,16 @@ pub const Options = struct {
     key_count: u32 = 40,
     /// Most operations of a transaction.
     operation_count_max: u32 = 6,
-    /// Longest value, bytes.
+    /// Longest value, bytes, and of how many in a hundred it is the limit.
     value_size_max: u32 = 4000,
+    large_share: u32 = 10,
     /// Larger transactions are not logged; see `Env.Settings`.
     operations_size_max: u64 = 32 << 20,
     frames_size_max: u64 = 64 << 20,
+    /// Values of so many bytes and more are in the log by name only.
+    named_run_size_min: u64 = 1000,
+    /// More bytes of such values are named even in a commit that is flushed at once.
+    whole_size_max: u64 = 4000,
     lock_timeout_ns: u64 = 5 * std.time.ns_per_s,
     /// The process has the store to itself: its commits' pages stay in frames.
     exclusive: bool = false,
@@ -74,6 +79,8 @@ pub fn attachOptions(options: Options) attach.Options {
             .checkpoint_size = options.checkpoint_size,
             .operations_size_max = options.operations_size_max,
             .frames_size_max = options.frames_size_max,
+            .named_run_size_min = options.named_run_size_min,
+            .whole_size_max = options.whole_size_max,
             .lock_timeout_ns = options.lock_timeout_ns,
         },
     };
@@ -123,8 +130,22 @@ pub fn step(self: *Workload) Error!void {
 
 pub fn flush(self: *Workload) Error!void {
     const newest = self.history.newest();
-    try self.env.?.flushLog();
+    if (self.random.random().boolean()) {
+        try self.env.?.flushLog();
+    } else try self.flushAsHost();
     self.history.setFlushed(newest);
+}
+
+/// As the host does it: it is told what to flush, and others commit meanwhile.
+fn flushAsHost(self: *Workload) Error!void {
+    const env = self.env.?;
+    if (env.lock.isPoisoned()) return error.Poisoned;
+    const wanted = env.unflushed();
+    if (wanted.files == .none) return;
+    if (wanted.files == .data_then_log) try env.flushFile();
+    if (self.random.random().boolean()) try self.commit();
+    env.log.flush() catch |failure| return env.poisoned(failure);
+    env.lock.raiseFlushed(wanted.txnid);
 }
 
 pub fn checkpointAll(self: *Workload) Error!void {
@@ -306,11 +327,10 @@ fn randomKey(self: *Workload, buffer: *[512]u8) []const u8 {
 
 fn randomValue(self: *Workload) error{OutOfMemory}![]const u8 {
     const random = self.random.random();
-    const limit: u32 = switch (random.uintLessThan(u32, 100)) {
-        0...59 => 40,
-        60...89 => 300,
-        else => self.options.value_size_max,
-    };
+    const chosen = random.uintLessThan(u32, 100);
+    const limit: u32 = if (chosen >= 100 - self.options.large_share)
+        self.options.value_size_max
+    else if (chosen < 60) 40 else 300;
     const value = try self.arena.alloc(u8, random.uintAtMost(u32, limit));
     random.bytes(value);
     return value;

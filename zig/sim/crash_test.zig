@@ -137,6 +137,30 @@ test "power cut: frames kept between commits, and written when they are too many
     try runSeeds(3, base, .{ .image_count = 5, .deep_every = 100 }, 60, name);
 }
 
+test "power cut: values in runs that the log names" {
+    const name = "power cut: values in runs";
+    const base: Workload.Options = .{
+        .seed = 16_000,
+        .key_count = 6,
+        .large_share = 60,
+        .named_run_size_min = 250,
+    };
+    try runSeeds(6, base, .{ .image_count = 5, .deep_every = 40 }, 60, name);
+}
+
+test "power cut: small histories of values in runs, every image of few changes" {
+    const name = "power cut: small histories of values";
+    const base: Workload.Options = .{
+        .seed = 17_000,
+        .key_count = 4,
+        .operation_count_max = 3,
+        .value_size_max = 1500,
+        .large_share = 60,
+        .named_run_size_min = 250,
+    };
+    try runSeeds(4, base, .{ .image_count = 100, .deep_every = 300 }, 8, name);
+}
+
 test "power cut: a log that grows" {
     const name = "power cut: a log that grows";
     const base: Workload.Options = .{ .seed = 6000, .page_size = 4096, .value_size_max = 200_000 };

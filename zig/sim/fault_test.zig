@@ -116,6 +116,7 @@ const Trial = struct {
         const found = try Workload.digestOf(next.env.?);
         if (!self.history.isAllowedAfterReopen(found)) return error.ModelDiffers;
         try Workload.check(next.env.?);
+        try self.cuts.examineOpened(self.world, found);
         const mark: Workload.Mark = .of(1);
         try mark.commit(next.env.?);
         const env = next.env.?;
@@ -212,6 +213,15 @@ test "faults of the disk in a store whose pages stay in memory" {
         .exclusive = true,
         .frames_size_max = 16 << 10,
     }, 1, "faults in exclusive mode");
+}
+
+test "faults of the disk where values stand in runs that the log names" {
+    try runFaults(.{
+        .seed = 15_000,
+        .key_count = 8,
+        .large_share = 50,
+        .named_run_size_min = 100,
+    }, 2, "faults in named runs");
 }
 
 test "faults of the disk in commits too large for the log" {

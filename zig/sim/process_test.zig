@@ -233,6 +233,17 @@ test "killed with a meta that only the kernel's cache has, and the power cut in 
     });
 }
 
+test "killed at each system call where values stand in runs that the log names" {
+    const base: Workload.Options = .{
+        .seed = 8700,
+        .key_count = 8,
+        .large_share = 50,
+        .named_run_size_min = 100,
+    };
+    try runKills(base, 1, true, "killed in named runs");
+    try runKills(base, 1, false, "killed in named runs, alone");
+}
+
 test "two processes in the middle of each other's calls" {
     var machines: Machines = try .init(allocator);
     defer machines.deinit();

@@ -43,6 +43,10 @@ pub const Touched = struct { ref: page_format.Ref, bytes: []align(8) u8 };
 
 pub const Outcome = enum { published, aborted };
 
+/// Records name runs of commits up to `newest`; those behind the checkpoint `checkpointed`, which
+/// was the last complete one when the transaction began, may be replayed.
+pub const Naming = struct { newest: u64 = 0, checkpointed: u64 = 0 };
+
 const Savepoint = struct {
     epoch: u64,
     floor_before: u64,
@@ -57,6 +61,10 @@ space: *FreeSpace,
 set: *FrameSet,
 /// Frames of the published trees live on; what is written of them, and when, `seal` decides.
 keeps_frames: bool = false,
+/// Value runs of so many bytes and more may be named by log records.
+named_run_size_min: u64 = std.math.maxInt(u64),
+/// Which runs a record behind the last completed checkpoint may name.
+naming: Naming = .{},
 /// The published state below, with the page count of this transaction.
 snapshot: Snapshot = undefined,
 txnid: u64 = 0,
@@ -94,6 +102,7 @@ pub fn begin(
     self: *DirtyPages,
     snapshot: Snapshot,
     txnid: u64,
+    naming: Naming,
     pinned: []const u64,
 ) error{OutOfMemory}!void {
     assert(self.taken.items.len == 0);
@@ -104,6 +113,7 @@ pub fn begin(
     // Pages that the transaction writes before its end carry its own number.
     self.snapshot.txnid = txnid;
     self.txnid = txnid;
+    self.naming = naming;
     self.epoch += 1;
     self.first_epoch = self.epoch;
     self.floor = self.epoch;
@@ -206,9 +216,27 @@ pub fn writeRun(self: *DirtyPages, bytes: []const u8) WriteError!page_format.Run
     return .{ .pgno = pgno, .checksum = checksum, .txnid = self.txnid };
 }
 
-/// The tree no longer holds the run `ref` of `size` bytes.
+/// Makes the run that a log record names, and that was found whole, one of this transaction: no
+/// page of it may be taken for anything else. Call it before anything is allocated.
+pub fn claimRun(self: *DirtyPages, pgno: u32, size: u32) WriteError!void {
+    try self.space.claim(pgno, overflow.pageCount(size, self.file.page_size));
+    try self.file.reserve(self.space.page_count);
+    try self.file.map(self.space.page_count);
+    self.snapshot.page_count = @max(self.snapshot.page_count, self.space.page_count);
+}
+
+/// The record of this transaction names a run.
+pub fn nameRun(self: *DirtyPages) void {
+    self.naming.newest = self.txnid;
+}
+
+/// The tree no longer holds the run `ref` of `size` bytes. A record behind the last checkpoint may
+/// name it, even that of this transaction, and is worth nothing without it: then it stays as it is
+/// until a later checkpoint is complete, as if the last one had it.
 pub fn discardRun(self: *DirtyPages, ref: page_format.RunRef, size: u32) WriteError!void {
-    try self.space.release(ref.pgno, overflow.pageCount(size, self.file.page_size), ref.txnid);
+    const is_named = size >= self.named_run_size_min and ref.txnid <= self.naming.newest;
+    const birth = if (is_named) @min(ref.txnid, self.naming.checkpointed) else ref.txnid;
+    try self.space.release(ref.pgno, overflow.pageCount(size, self.file.page_size), birth);
 }
 
 /// From now on `rollback` can return to this moment. Returns its level, from 0.

@@ -260,6 +260,26 @@ pub fn allocate(self: *FreeSpace, count: u32) Error!u32 {
     return pgno;
 }
 
+/// Takes the run where it is: nobody uses it, and nothing was allocated in this transaction yet.
+/// Error `Corrupt`: it is in use, or no run of this file can lie there.
+pub fn claim(self: *FreeSpace, pgno: u32, count: u32) Error!void {
+    const end = @as(u64, pgno) + count;
+    if (pgno < first_pgno or count == 0 or end >= std.math.maxInt(u32)) return error.Corrupt;
+    const before = self.page_count;
+    try self.taken.ensureUnusedCapacity(self.allocator, 1);
+    if (end > before) {
+        try self.recent.ensureUnusedCapacity(self.allocator, @intCast(end - before));
+        try self.extend(@intCast(end));
+        for (before..self.page_count) |new| {
+            self.set(@intCast(new));
+            self.recent.appendAssumeCapacity(@intCast(new));
+        }
+    }
+    for (pgno..@intCast(end)) |i| if (!self.isSet(@intCast(i))) return error.Corrupt;
+    for (pgno..@intCast(end)) |i| self.clear(@intCast(i));
+    self.taken.appendAssumeCapacity(.{ .pgno = pgno, .count = count });
+}
+
 fn reusable(self: *FreeSpace, count: u32) ?u32 {
     if (self.no_reuse) return null;
     return if (count == 1) self.popRecent() else self.findRun(count);

@@ -16,7 +16,7 @@ const Os = @import("../os/os.zig").Os;
 
 const Lock = @This();
 
-pub const magic: u64 = 0x31_4b_43_4f_4c_4f_45_5a; // "ZEOLOCK1"
+pub const magic: u64 = 0x32_4b_43_4f_4c_4f_45_5a; // "ZEOLOCK2"
 pub const state_count = 8;
 pub const reader_slot_count = 4000;
 /// Byte of `X-lock` that every attached process holds shared.
@@ -39,6 +39,10 @@ pub const State = extern struct {
     log_offset: u64,
     log_chain: u64,
     log_salt: u64,
+    /// The newest commit whose record names overflow runs; 0: none since recovery.
+    run_txnid: u64 = 0,
+    /// Bytes of the runs that the records of this half name.
+    run_size: u64 = 0,
 };
 
 pub const ReaderSlot = extern struct {
@@ -96,6 +100,8 @@ pub const Shared = extern struct {
     /// 1: the newest meta in the file is marked closed, no record may be written yet.
     closed: Atomic(u32),
     page_size: u32,
+    /// Values of so many bytes and more stand in their runs alone; the same for all who attach.
+    named_run_size_min: u64,
     /// Log records that the recovery of this life of the file replayed.
     recovered: u64,
 

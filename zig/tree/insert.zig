@@ -43,6 +43,9 @@ pub const Outcome = enum {
     out_of_order,
 };
 
+/// Bytes to be stored, or the run that holds them already.
+const Value = union(enum) { bytes: []const u8, run: struct { ref: page.RunRef, size: u32 } };
+
 /// Stores `value` under `key`. The caller has checked both sizes.
 pub fn put(
     dirty: *DirtyPages,
@@ -69,6 +72,8 @@ pub const Finger = struct {
     is_touched: bool,
     /// How often a put led to another leaf than the one before.
     move_count: u32,
+    /// The run that the last put wrote for its value; null: the value lies in the leaf.
+    run: ?page.RunRef,
 
     pub fn init(dirty: *DirtyPages, tree: *page.Tree, mode: Mode) Finger {
         return .{
@@ -79,6 +84,7 @@ pub const Finger = struct {
             .is_set = false,
             .is_touched = false,
             .move_count = 0,
+            .run = null,
         };
     }
 
@@ -91,7 +97,17 @@ pub const Finger = struct {
     /// sizes.
     pub fn put(self: *Finger, key: []const u8, value: []const u8) Error!Outcome {
         assert(value.len <= config.value_size_max);
-        if (self.tree.depth == 0) return plant(self.dirty, self.tree, key, value);
+        return self.putValue(key, .{ .bytes = value });
+    }
+
+    /// The same with a value whose run is this transaction's already.
+    pub fn putRun(self: *Finger, key: []const u8, ref: page.RunRef, size: u32) Error!Outcome {
+        return self.putValue(key, .{ .run = .{ .ref = ref, .size = size } });
+    }
+
+    fn putValue(self: *Finger, key: []const u8, value: Value) Error!Outcome {
+        self.run = null;
+        if (self.tree.depth == 0) return self.plant(key, value);
         const is_in_order = try self.seek(key);
         // Until it is known that pages stayed where they are.
         self.is_set = false;
@@ -141,11 +157,12 @@ pub const Finger = struct {
     }
 
     /// A new entry where the path ends.
-    fn insert(self: *Finger, key: []const u8, value: []const u8) Error!void {
+    fn insert(self: *Finger, key: []const u8, value: Value) Error!void {
         const step = self.path.leaf();
         const level = self.path.depth - 1;
         var entry: Entry = undefined;
         try entry.init(self.dirty, step.bytes.len, key, value, "");
+        self.run = entry.valueRun();
         const has_runs = entry.hasRuns();
         if (!entry.fits(step.bytes)) {
             return balance.apply(self.dirty, self.tree, &self.path, level, .{
@@ -163,21 +180,38 @@ pub const Finger = struct {
         self.is_set = true;
     }
 
+    /// The first entry of a tree.
+    fn plant(self: *Finger, key: []const u8, value: Value) Error!Outcome {
+        const tree = self.tree;
+        if (tree.entries > 0) return error.Corrupt;
+        const root = try self.dirty.create();
+        var entry: Entry = undefined;
+        try entry.init(self.dirty, root.bytes.len, key, value, "");
+        self.run = entry.valueRun();
+        var sequence: entries.Sequence = .{ .kind = .leaf };
+        sequence.addItem(entry.item());
+        const group = sequence.measure(0, 1, 0, @intCast(root.bytes.len));
+        try sequence.build(group, root.bytes);
+        tree.* = .{ .ref = root.ref, .depth = 1, .entries = 1, .has_runs = entry.hasRuns() };
+        return .inserted;
+    }
+
     /// The entry at the end of the path gets another value; its key stays, tail and all.
-    fn replace(self: *Finger, key: []const u8, value: []const u8) Error!void {
+    fn replace(self: *Finger, key: []const u8, value: Value) Error!void {
         assert(self.path.found);
         const step = self.path.leaf();
         const level = self.path.depth - 1;
         const old = leaf.value(step.bytes, step.index);
-        if (old.kind == .@"inline" and old.size == value.len) {
+        if (value == .bytes and old.kind == .@"inline" and old.size == value.bytes.len) {
             try self.touch();
-            leaf.overwrite(self.path.writable(level), step.index, value);
+            leaf.overwrite(self.path.writable(level), step.index, value.bytes);
             self.is_set = true;
             return;
         }
         const tail = page.tailBytes(step.bytes, step.index);
         var entry: Entry = undefined;
         try entry.init(self.dirty, step.bytes.len, key, value, tail);
+        self.run = entry.valueRun();
         try discardValue(self.dirty, step.bytes, step.index);
         try balance.apply(self.dirty, self.tree, &self.path, level, .{
             .at = step.index,
@@ -186,20 +220,6 @@ pub const Finger = struct {
         }, .{ .delta = 0, .has_runs = entry.hasRuns() });
     }
 };
-
-/// The first entry of a tree.
-fn plant(dirty: *DirtyPages, tree: *page.Tree, key: []const u8, value: []const u8) Error!Outcome {
-    if (tree.entries > 0) return error.Corrupt;
-    const root = try dirty.create();
-    var entry: Entry = undefined;
-    try entry.init(dirty, root.bytes.len, key, value, "");
-    var sequence: entries.Sequence = .{ .kind = .leaf };
-    sequence.addItem(entry.item());
-    const group = sequence.measure(0, 1, 0, @intCast(root.bytes.len));
-    try sequence.build(group, root.bytes);
-    tree.* = .{ .ref = root.ref, .depth = 1, .entries = 1, .has_runs = entry.hasRuns() };
-    return .inserted;
-}
 
 /// The run that holds the value of an entry, if one does, is no longer needed.
 pub fn discardValue(dirty: *DirtyPages, bytes: []align(8) const u8, index: u32) Error!void {
@@ -227,7 +247,7 @@ const Entry = struct {
         dirty: *DirtyPages,
         page_size: usize,
         key: []const u8,
-        value: []const u8,
+        value: Value,
         tail: []const u8,
     ) Error!void {
         assert(key.len <= config.keySizeMax(@intCast(page_size)));
@@ -241,15 +261,26 @@ const Entry = struct {
                 try tailOf(dirty, key[self.key.len..]);
         }
         const fixed = @sizeOf(page.LeafEntry) + self.key.len + self.tail_size + config.slot_cost;
-        const is_inline = fixed + value.len <= config.entrySizeMax(@intCast(page_size));
-        self.value = if (is_inline) value else null;
-        if (!is_inline) self.run = @bitCast(page.RunBytes.of(try dirty.writeRun(value)));
-        const kind: page.ValueKind = if (is_inline) .@"inline" else .overflow;
+        self.value = null;
+        var size: u32 = undefined;
+        switch (value) {
+            .run => |run| {
+                self.run = @bitCast(page.RunBytes.of(run.ref));
+                size = run.size;
+            },
+            .bytes => |bytes| {
+                size = @intCast(bytes.len);
+                if (fixed + bytes.len <= config.entrySizeMax(@intCast(page_size))) {
+                    self.value = bytes;
+                } else self.run = @bitCast(page.RunBytes.of(try dirty.writeRun(bytes)));
+            },
+        }
+        const kind: page.ValueKind = if (self.value != null) .@"inline" else .overflow;
         self.header = @bitCast(page.LeafEntry{
             .local_size = 0,
             .value_kind = @intFromEnum(kind),
             .flags = 0,
-            .value_size = @intCast(value.len),
+            .value_size = size,
         });
     }
 
@@ -296,6 +327,12 @@ const Entry = struct {
         @memcpy(out[out.len - rest.len ..], rest);
         page.setHead(bytes, index, local);
         page.verify(bytes);
+    }
+
+    /// Where the value lies if it is not in the entry.
+    fn valueRun(self: *const Entry) ?page.RunRef {
+        if (self.value != null) return null;
+        return @as(page.RunBytes, @bitCast(self.run)).ref();
     }
 
     fn hasRuns(self: *const Entry) bool {

@@ -53,6 +53,10 @@ pub const Settings = struct {
     checkpoint_size: u64 = 0,
     /// Operations of more bytes are not logged: the commit is a checkpoint of its own.
     operations_size_max: u64 = 32 << 20,
+    /// Values of fewer bytes are in the log whole; of larger ones it may name the run only.
+    named_run_size_min: u64 = 64 << 10,
+    /// A commit that will be flushed at once has large values of so many bytes in the log whole.
+    whole_size_max: u64 = 4 << 20,
     /// Dirty pages beyond this many bytes are written to their places before the commit.
     frames_size_max: u64 = 64 << 20,
     lock_timeout_ns: u64 = 5 * std.time.ns_per_s,
@@ -299,13 +303,35 @@ fn clearStaleReaders(self: *Env) Error!void {
     _ = try Readers.clearStale(&self.lock);
 }
 
-/// Makes the log durable up to the newest published commit.
+/// Which runs the records behind the last completed checkpoint may name, over `state`.
+pub fn namingOf(self: *const Env, state: Lock.State) DirtyPages.Naming {
+    return .{
+        .newest = state.run_txnid,
+        .checkpointed = self.lock.shared.checkpoint_txnid.load(.seq_cst),
+    };
+}
+
+/// What has to be flushed, in that order, for the commits up to `txnid` to be durable.
+pub const Unflushed = struct { txnid: u64, files: enum(u2) { none, log, data_then_log } };
+
+/// What the newest published commit needs. Where it, or one before it that is not durable either,
+/// names runs, these come first: a record is worth what its runs are.
+pub fn unflushed(self: *const Env) Unflushed {
+    const state = self.lock.published();
+    const flushed = self.lock.shared.flushed.load(.acquire);
+    if (flushed >= state.txnid) return .{ .txnid = state.txnid, .files = .none };
+    const has_runs = state.run_txnid > flushed;
+    return .{ .txnid = state.txnid, .files = if (has_runs) .data_then_log else .log };
+}
+
+/// Makes everything durable up to the newest published commit.
 pub fn flushLog(self: *Env) Error!void {
     if (self.lock.isPoisoned()) return error.Poisoned;
-    const txnid = self.lock.published().txnid;
-    if (self.lock.shared.flushed.load(.acquire) >= txnid) return;
+    const wanted = self.unflushed();
+    if (wanted.files == .none) return;
+    if (wanted.files == .data_then_log) try self.flushFile();
     self.log.flush() catch |err| return self.poisoned(err);
-    self.lock.raiseFlushed(txnid);
+    self.lock.raiseFlushed(wanted.txnid);
 }
 
 /// Before each commit over `state`: at most 2^20 - 1 may be published and not durable, or the jump

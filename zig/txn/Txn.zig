@@ -57,6 +57,7 @@ const Savepoint = struct {
     tables: []OpenTable,
     catalogue: page_format.Tree,
     buffer_size: usize,
+    run_size: u64,
     bulk: bool,
     table_id_next: u32,
     table_count: u32,
@@ -72,6 +73,13 @@ savepoints: std.ArrayList(Savepoint) = .empty,
 names: std.heap.ArenaAllocator,
 table_id_next: u32,
 table_count: u32,
+/// Commits are not flushed one by one: the one before is not durable yet. Then large values are
+/// written once; else one flush, of the log, is worth more than that.
+names_runs: bool,
+/// Bytes of its large values so far.
+large_size: u64 = 0,
+/// Bytes of the runs that its operations name.
+run_size: u64 = 0,
 /// The operations are too large for the log.
 bulk: bool = false,
 /// Its pages go to the file even where frames would do.
@@ -100,6 +108,7 @@ pub fn beginAt(env: *Env, state: Lock.State, txnid: u64) Error!Txn {
         .names = .init(env.allocator),
         .table_id_next = state.table_id_next,
         .table_count = state.table_count,
+        .names_runs = env.lock.shared.flushed.load(.acquire) < state.txnid,
     };
     errdefer self.tables.deinit(env.allocator);
     try self.tables.append(env.allocator, .{
@@ -112,7 +121,7 @@ pub fn beginAt(env: *Env, state: Lock.State, txnid: u64) Error!Txn {
         .catalogued = true,
         .changed = false,
     });
-    try env.dirty.begin(view.snapshot, txnid, env.pinned.items);
+    try env.dirty.begin(view.snapshot, txnid, env.namingOf(state), env.pinned.items);
     return self;
 }
 
@@ -223,7 +232,7 @@ pub fn put(self: *Txn, index: u32, key: []const u8, value: []const u8, mode: Put
     try self.checkRow(&row);
     var finger = self.fingerOf(index, mode);
     if (!try self.putRow(&finger, index, &row)) return false;
-    try self.keepPut(index, &row);
+    try self.keepPut(index, &row, self.namedRun(&finger, &row));
     return true;
 }
 
@@ -252,7 +261,7 @@ fn putChecked(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u3
     var stored: u32 = 0;
     for (rows) |*row| {
         if (!try self.putRow(&finger, index, row)) continue;
-        try self.keepPut(index, row);
+        try self.keepPut(index, row, self.namedRun(&finger, row));
         stored += 1;
     }
     return stored;
@@ -264,6 +273,8 @@ fn putSorted(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32
     var order: rows_module.Order = undefined;
     order.sort(rows);
     var is_stored: std.StaticBitSet(rows_max) = .initEmpty();
+    // Set where a value is large.
+    var runs: [rows_max]?record.NamedRun = undefined;
     // Rows far apart: each waits for a leaf of its own.
     var is_sparse = true;
     var finger = self.fingerOf(index, mode);
@@ -274,11 +285,16 @@ fn putSorted(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32
         if (is_sparse) self.fetch(index, rows, &order, from, to);
         for (from..to) |place| {
             const at = order.at(place);
-            if (try self.putRow(&finger, index, &rows[at])) is_stored.set(at);
+            if (!try self.putRow(&finger, index, &rows[at])) continue;
+            is_stored.set(at);
+            if (self.isLarge(&rows[at])) runs[at] = self.namedRun(&finger, &rows[at]);
         }
         is_sparse = finger.move_count - moves_before > (to - from) / 4;
     }
-    for (rows, 0..) |*row, at| if (is_stored.isSet(at)) try self.keepPut(index, row);
+    for (rows, 0..) |*row, at| {
+        if (!is_stored.isSet(at)) continue;
+        try self.keepPut(index, row, if (self.isLarge(row)) runs[at] else null);
+    }
     return @intCast(is_stored.count());
 }
 
@@ -319,7 +335,31 @@ fn putRow(self: *Txn, finger: *insert.Finger, index: u32, row: *const Row) Error
     return true;
 }
 
-fn keepPut(self: *Txn, index: u32, row: *const Row) Error!void {
+fn isLarge(self: *const Txn, row: *const Row) bool {
+    return row.value.len >= self.env.settings.named_run_size_min;
+}
+
+/// The run that the log names in place of the value that `finger` put last; null: it holds it.
+fn namedRun(self: *Txn, finger: *const insert.Finger, row: *const Row) ?record.NamedRun {
+    if (!self.isLarge(row)) return null;
+    const ref = finger.run orelse return null;
+    self.large_size += row.value.len;
+    if (!self.names_runs and self.large_size <= self.env.settings.whole_size_max) return null;
+    self.env.dirty.nameRun();
+    const size: u32 = @intCast(row.value.len);
+    return .{ .pgno = ref.pgno, .size = size, .checksum = ref.checksum };
+}
+
+fn keepPut(self: *Txn, index: u32, row: *const Row, named: ?record.NamedRun) Error!void {
+    if (named) |run| {
+        self.run_size += run.size;
+        const table = self.tables.items[index].id;
+        return self.keep(row.key.len, .{ .put_run = .{
+            .table = table,
+            .key = row.key,
+            .run = run,
+        } });
+    }
     return self.keep(row.key.len + row.value.len, .{ .put = .{
         .table = self.tables.items[index].id,
         .key = row.key,
@@ -402,6 +442,7 @@ pub fn savepoint(self: *Txn) Error!u32 {
         .tables = copy,
         .catalogue = self.catalogue,
         .buffer_size = self.env.buffer.items.len,
+        .run_size = self.run_size,
         .bulk = self.bulk,
         .table_id_next = self.table_id_next,
         .table_count = self.table_count,
@@ -419,6 +460,7 @@ pub fn rollback(self: *Txn, level: u32) void {
     @memcpy(self.tables.items[0..to.tables.len], to.tables);
     self.catalogue = to.catalogue;
     self.bulk = to.bulk;
+    self.run_size = to.run_size;
     if (!to.bulk) self.env.buffer.shrinkRetainingCapacity(to.buffer_size);
     self.table_id_next = to.table_id_next;
     self.table_count = to.table_count;
@@ -574,6 +616,8 @@ fn stateNow(self: *const Txn) Lock.State {
     state.page_count = self.env.space.page_count;
     state.table_id_next = self.table_id_next;
     state.table_count = self.table_count;
+    if (self.run_size > 0) state.run_txnid = self.txnid;
+    state.run_size +|= self.run_size;
     return state;
 }
 
@@ -589,7 +633,7 @@ pub fn applyPuts(self: *Txn, table: u32, rows: []const Row) Error!void {
     _ = try self.putMany(try self.byId(table), rows, .upsert);
 }
 
-/// Applies any other operation of a log record, which is not trusted either.
+/// Applies any other operation of a log record, but for `put_run`. Nothing in it is trusted either.
 pub fn apply(self: *Txn, operation: record.Operation) Error!void {
     assert(self.replay);
     switch (operation) {
@@ -613,7 +657,25 @@ pub fn apply(self: *Txn, operation: record.Operation) Error!void {
             _ = try self.drop(index);
         },
         .atomic => {},
+        .put_run => unreachable, // the replay knows where its bytes are
     }
+}
+
+/// Puts a run that the replay has claimed as the value of `key` into the table of that id.
+pub fn applyRun(
+    self: *Txn,
+    table: u32,
+    key: []const u8,
+    ref: page_format.RunRef,
+    size: u32,
+) Error!void {
+    assert(self.replay);
+    try self.checkKey(key);
+    const index = try self.byId(table);
+    var finger = self.fingerOf(index, .upsert);
+    _ = try finger.putRun(key, ref, size);
+    self.tables.items[index].changed = true;
+    _ = try self.spill();
 }
 
 fn byId(self: *Txn, id: u32) Error!u32 {

@@ -225,6 +225,7 @@ fn attach(
     env.names_flushed = is_created and is_log_kept;
     env.lock = try openLock(os, path, try identityOf(os, fd, meta), is_first);
     errdefer env.lock.deinit();
+    shareSettings(env, is_first);
     if (is_first) {
         try recover.run(env, meta);
         if (!options.exclusive) _ = try os.lock(fd, alive_byte, .shared);
@@ -232,6 +233,14 @@ fn attach(
     _ = try env.viewOf(env.lock.published());
     os.unlock(fd, attach_byte);
     return env;
+}
+
+/// What all attached processes must agree on is as the first one has it.
+fn shareSettings(env: *Env, is_first: bool) void {
+    const size_min = &env.lock.shared.named_run_size_min;
+    if (is_first) size_min.* = env.settings.named_run_size_min;
+    env.settings.named_run_size_min = size_min.*;
+    env.dirty.named_run_size_min = size_min.*;
 }
 
 fn checkOptions(meta: meta_format.Meta, options: Options, path: []const u8) Error!void {
@@ -410,7 +419,7 @@ fn leave(env: *Env) Error!void {
     try checkpoint.runAll(env);
     if (try env.eraseTail()) env.log.flush() catch |err| return env.poisoned(err);
     var meta = env.completedMeta() orelse return error.Corrupt;
-    meta.closed = 1;
+    meta.setClosed(true);
     try checkpoint.replaceMeta(env, meta);
     try env.log.shrink();
     // Where a reader without a slot is, it may be reading behind the last page we know.

@@ -79,7 +79,7 @@ pub fn pinSealed(env: *Env, slot: u32, timeout_ns: u64) Error!Lock.State {
 fn markOpen(env: *Env) Error!void {
     if (!env.names_flushed) try flushNames(env);
     var meta = env.completedMeta() orelse return error.Corrupt;
-    meta.closed = 0;
+    meta.setClosed(false);
     try replaceMeta(env, meta);
     env.lock.shared.closed.store(0, .release);
 }
@@ -106,11 +106,11 @@ pub fn replaceMeta(env: *Env, meta: meta_format.Meta) Error!void {
     env.setCompletedMeta(bytes);
 }
 
-/// True if the log has grown so far that a checkpoint should begin.
+/// True if the log, with the runs that it names, has grown so far that a checkpoint should begin.
 pub fn isWanted(env: *const Env, state: Lock.State) bool {
     const fixed = env.settings.checkpoint_size;
     const limit = if (fixed > 0) fixed else automaticSize(state.page_count, env.file.page_size);
-    return state.log_offset >= limit;
+    return state.log_offset +| state.run_size >= limit;
 }
 
 /// Half of the data file, within bounds. A checkpoint flushes at most every page of the file, so
@@ -340,6 +340,7 @@ fn switchHalf(state: *Lock.State, salt: u64) void {
     state.log_offset = Log.first_offset;
     state.log_chain = salt;
     state.log_salt = salt;
+    state.run_size = 0;
 }
 
 /// Puts the meta of `state` into the shared checkpoint; the phase is still idle.
@@ -348,7 +349,7 @@ fn prepare(env: *Env, state: Lock.State, root: meta_format.Freelist, bulk: bool)
     var meta = env.completedMeta() orelse return error.Corrupt;
     fillMeta(&meta, state);
     meta.sequence += 1;
-    meta.closed = 0;
+    meta.setClosed(false);
     meta.freelist = root;
     meta.free_page_count = env.space.freeCount();
     checkpoint.slot = @intCast(meta.sequence % 2);

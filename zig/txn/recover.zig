@@ -11,6 +11,7 @@ const assert = std.debug.assert;
 const config = @import("../config.zig");
 const explain = @import("../explain.zig");
 const meta_format = @import("../format/meta.zig");
+const page_format = @import("../format/page.zig");
 const record = @import("../format/record.zig");
 const os_types = @import("../os/types.zig");
 const Os = @import("../os/os.zig").Os;
@@ -19,6 +20,7 @@ const Log = @import("../store/Log.zig");
 const Env = @import("Env.zig");
 const Txn = @import("Txn.zig");
 const checkpoint = @import("checkpoint.zig");
+const named_runs = @import("named_runs.zig");
 
 pub const Error = Txn.Error || error{ NotAStore, Version };
 
@@ -84,6 +86,16 @@ fn readSecond(
 
 /// Where a scan of the log came to: everything up to `last` is whole and in order.
 const Scan = struct { last: u64, records: u64 = 0, half: u32, offset: u64, salt: u64, chain: u64 };
+
+fn firstScan(meta: meta_format.Meta) Scan {
+    return .{
+        .last = meta.txnid,
+        .half = meta.log_half,
+        .offset = Log.first_offset,
+        .salt = meta.log_salt,
+        .chain = meta.log_salt,
+    };
+}
 
 /// Brings the store to a published state. The caller is alone, `env.lock` is new.
 pub fn run(env: *Env, meta: meta_format.Meta) Error!void {
@@ -219,19 +231,24 @@ pub fn writeHeaders(env: *Env, meta: meta_format.Meta) Error!void {
     env.log.flush() catch |err| return env.poisoned(err);
 }
 
-/// Follows the chain of whole records from the meta on.
+/// Follows the chain of whole records from the meta on. One that names a run which is not as it was
+/// written is not whole.
 fn scanLog(env: *Env, meta: meta_format.Meta) Error!Scan {
-    var scan: Scan = .{
-        .last = meta.txnid,
-        .half = meta.log_half,
-        .offset = Log.first_offset,
-        .salt = meta.log_salt,
-        .chain = meta.log_salt,
-    };
+    var scan = firstScan(meta);
     var bytes: std.ArrayList(u8) = .empty;
     defer bytes.deinit(env.allocator);
-    while (try nextRecord(env, &scan, &bytes)) |_| {}
+    var next = scan;
+    while (try nextRecord(env, &next, &bytes)) |found| {
+        if (!try named_runs.areWhole(env, operationsOf(found))) break;
+        scan = next;
+    }
     return scan;
+}
+
+/// What a record of a commit puts and removes.
+fn operationsOf(found: Log.Found) []const u8 {
+    if (found.header.kind != .commit) return "";
+    return found.bytes[record.header_size..][0..found.header.operations_size];
 }
 
 /// The next record of the chain; null at its end. Moves the scan behind it.
@@ -327,22 +344,24 @@ fn replay(env: *Env, meta: meta_format.Meta, scan: Scan) Error!void {
 }
 
 fn applyAll(env: *Env, meta: meta_format.Meta, txn: *Txn, records: u64) Error!void {
-    var scan: Scan = .{
-        .last = meta.txnid,
-        .half = meta.log_half,
-        .offset = Log.first_offset,
-        .salt = meta.log_salt,
-        .chain = meta.log_salt,
-    };
+    // Before the first page is taken for anything else.
+    if (env.slotless == null) try claimRuns(env, meta, records);
+    var scan = firstScan(meta);
     var bytes: std.ArrayList(u8) = .empty;
     defer bytes.deinit(env.allocator);
     for (0..records) |_| {
         const found = try nextRecord(env, &scan, &bytes) orelse return error.Corrupt;
-        if (found.header.kind != .commit) continue;
-        const parts = found.bytes[record.header_size..];
-        var reader: record.Reader = .{ .bytes = parts[0..found.header.operations_size] };
+        var reader: record.Reader = .{ .bytes = operationsOf(found) };
         var puts: Puts = .{};
-        while (try reader.next()) |operation| try puts.apply(txn, operation);
+        while (try reader.next()) |operation| switch (operation) {
+            .put => |it| try puts.add(txn, it.table, .{ .key = it.key, .value = it.value }),
+            else => {
+                try puts.end(txn);
+                if (operation != .put_run) {
+                    try txn.apply(operation);
+                } else try applyRun(env, txn, operation, found.header.txnid);
+            },
+        };
         try puts.end(txn);
     }
 }
@@ -353,17 +372,10 @@ const Puts = struct {
     count: usize = 0,
     rows: [Txn.rows_max]Txn.Row = undefined,
 
-    fn apply(self: *Puts, txn: *Txn, operation: record.Operation) Error!void {
-        const put = switch (operation) {
-            .put => |it| it,
-            else => {
-                try self.end(txn);
-                return txn.apply(operation);
-            },
-        };
-        if (put.table != self.table or self.count == self.rows.len) try self.end(txn);
-        self.table = put.table;
-        self.rows[self.count] = .{ .key = put.key, .value = put.value };
+    fn add(self: *Puts, txn: *Txn, table: u32, row: Txn.Row) Error!void {
+        if (table != self.table or self.count == self.rows.len) try self.end(txn);
+        self.table = table;
+        self.rows[self.count] = row;
         self.count += 1;
     }
 
@@ -373,6 +385,32 @@ const Puts = struct {
         self.count = 0;
     }
 };
+
+fn claimRuns(env: *Env, meta: meta_format.Meta, records: u64) Error!void {
+    var scan = firstScan(meta);
+    var bytes: std.ArrayList(u8) = .empty;
+    defer bytes.deinit(env.allocator);
+    for (0..records) |_| {
+        const found = try nextRecord(env, &scan, &bytes) orelse return error.Corrupt;
+        try named_runs.claim(env, operationsOf(found));
+    }
+}
+
+/// A value stays in the run that commit `txnid` wrote; where nothing may be written it is copied.
+fn applyRun(env: *Env, txn: *Txn, operation: record.Operation, txnid: u64) Error!void {
+    const it = operation.put_run;
+    if (env.slotless == null) {
+        const ref: page_format.RunRef = .{
+            .pgno = it.run.pgno,
+            .checksum = it.run.checksum,
+            .txnid = txnid,
+        };
+        return txn.applyRun(it.table, it.key, ref, it.run.size);
+    }
+    const value = try named_runs.copy(env, it.run, env.allocator);
+    defer env.allocator.free(value);
+    return txn.apply(.{ .put = .{ .table = it.table, .key = it.key, .value = value } });
+}
 
 /// A checkpoint of the replayed state under fresh salts. Until its meta is durable the old one and
 /// its log stand; headers come after it, records after them.
@@ -394,7 +432,7 @@ fn finish(env: *Env, meta: meta_format.Meta, sealed: Lock.State, scan: Scan) Err
     state.log_offset = Log.first_offset;
     var next = meta;
     checkpoint.fillMeta(&next, state);
-    next.closed = 0;
+    next.setClosed(false);
     next.freelist = root;
     next.free_page_count = env.space.freeCount();
     next.jump_from = scan.last;

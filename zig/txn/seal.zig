@@ -56,7 +56,8 @@ pub fn commit(env: *Env, state: *Lock.State) Error!void {
     try env.beginSpace(next.txnid);
     errdefer env.space.abort();
     try env.clearBuffer();
-    try env.dirty.begin(view.snapshot, next.txnid, env.pinned.items);
+    const naming = env.namingOf(state.*);
+    try env.dirty.begin(view.snapshot, next.txnid, naming, env.pinned.items);
     errdefer env.dirty.end(.aborted);
     var main = view.main;
     var names = view.catalogue;
