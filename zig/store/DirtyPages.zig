@@ -36,6 +36,8 @@ const run_page_count_max = piece_size / config.page_size_min;
 /// How many pages ahead the next one to be sealed is fetched, and how much of it.
 const fetch_distance = 1;
 const fetch_size_max = 4096;
+/// The same for runs, which are written and freed as a whole.
+const run_piece_size = 32 << 10;
 /// Memory kept for the next transaction, bytes.
 const frames_keep_size = 8 << 20;
 
@@ -208,12 +210,29 @@ pub fn writeRun(self: *DirtyPages, bytes: []const u8) WriteError!page_format.Run
     const count = overflow.pageCount(@intCast(bytes.len), self.file.page_size);
     const pgno = try self.space.allocate(count);
     try self.file.reserve(self.space.page_count);
-    try self.file.write(pgno, bytes);
+    try self.writePieces(pgno, bytes);
     try self.file.map(self.space.page_count);
     self.snapshot.page_count = @max(self.snapshot.page_count, self.space.page_count);
     const checksum = overflow.checksum(bytes, pgno);
     self.file.setVerified(pgno, checksum);
     return .{ .pgno = pgno, .checksum = checksum, .txnid = self.txnid };
+}
+
+/// Writes a run in pieces that end where the kernel would end one of theirs: it takes memory for
+/// each in one piece, and large ones are dear where they are not in its cache yet (1 MiB: 1.6 ms of
+/// the processor in one call, 0.4 in these).
+fn writePieces(self: *DirtyPages, pgno: u32, bytes: []const u8) WriteError!void {
+    const page_size = self.file.page_size;
+    const piece_page_count = @max(1, run_piece_size / page_size);
+    var at = pgno;
+    var rest = bytes;
+    while (rest.len > 0) {
+        const count = piece_page_count - at % piece_page_count;
+        const size = @min(rest.len, @as(usize, count) * page_size);
+        try self.file.write(at, rest[0..size]);
+        rest = rest[size..];
+        at += count;
+    }
 }
 
 /// Makes the run that a log record names, and that was found whole, one of this transaction: no
