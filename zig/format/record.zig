@@ -28,6 +28,7 @@
 
 const std = @import("std");
 const assert = std.debug.assert;
+const kernels = @import("kernels.zig");
 const varint = @import("varint.zig");
 const config = @import("../config.zig");
 
@@ -67,7 +68,7 @@ pub fn seal(bytes: []u8, header: Header, salt: u64) u64 {
     assert(bytes.len == sizeOf(header.operations_size, header.space_size));
     bytes[0..header_size].* = @bitCast(header);
     @memset(bytes[header_size + header.operations_size + header.space_size ..], 0);
-    const checksum = std.hash.XxHash3.hash(salt, bytes[8..]);
+    const checksum = kernels.checksum(salt, bytes[8..]);
     std.mem.writeInt(u64, bytes[0..8], checksum, .little);
     return checksum;
 }
@@ -90,7 +91,7 @@ pub fn peek(bytes: *const [header_size]u8) ?Header {
 pub fn isWhole(bytes: []const u8, salt: u64) bool {
     assert(bytes.len >= header_size);
     const checksum = std.mem.readInt(u64, bytes[0..8], .little);
-    return std.hash.XxHash3.hash(salt, bytes[8..]) == checksum;
+    return kernels.checksum(salt, bytes[8..]) == checksum;
 }
 
 pub const half_magic: [8]u8 = "ZEOLOGH1".*;
