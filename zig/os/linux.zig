@@ -301,6 +301,7 @@ pub const Os = struct {
         const number: u32 = switch (advice) {
             .normal => linux.MADV.NORMAL,
             .random => linux.MADV.RANDOM,
+            .huge => linux.MADV.HUGEPAGE,
         };
         _ = linux.madvise(range.ptr, range.len, number);
     }
@@ -362,6 +363,13 @@ pub const Os = struct {
     pub fn wake(_: Os, word: *const std.atomic.Value(u32)) void {
         const everybody = std.math.maxInt(i32);
         _ = linux.futex_3arg(word, .{ .cmd = .WAKE, .private = false }, everybody);
+    }
+
+    /// Bytes of memory that the machine has; 0 if it cannot be told.
+    pub fn memorySize(_: Os) u64 {
+        var facts: linux.Sysinfo = undefined;
+        if (linux.errno(linux.sysinfo(&facts)) != .SUCCESS) return 0;
+        return @as(u64, facts.totalram) *| facts.mem_unit;
     }
 
     pub fn isReadOnlyMount(_: Os, fd: Fd) bool {

@@ -320,6 +320,8 @@ pub const Os = struct {
         const number: c_int = switch (advice) {
             .normal => 0,
             .random => 1,
+            // The system chooses by itself.
+            .huge => return,
         };
         _ = madvise(range.ptr, range.len, number);
     }
@@ -378,6 +380,14 @@ pub const Os = struct {
             .NO_ERRNO = true,
         };
         _ = c.__ulock_wake(operation, word, 0);
+    }
+
+    /// Bytes of memory that the machine has; 0 if it cannot be told.
+    pub fn memorySize(_: Os) u64 {
+        var found: u64 = 0;
+        var size: usize = @sizeOf(u64);
+        const result = c.sysctlbyname("hw.memsize", &found, &size, null, 0);
+        return if (result == 0) found else 0;
     }
 
     pub fn isReadOnlyMount(_: Os, fd: Fd) bool {

@@ -742,6 +742,10 @@ pub const Os = struct {
         self.begin(.wake) catch {};
     }
 
+    pub fn memorySize(_: Os) u64 {
+        return 1 << 30;
+    }
+
     pub fn isReadOnlyMount(self: Os, _: Fd) bool {
         return self.world.is_read_only;
     }

@@ -70,7 +70,8 @@ pub const OpenFlags = struct {
 
 pub const LockMode = enum { shared, exclusive };
 
-pub const Advice = enum { normal, random };
+/// How a range is used: `huge` memory is better mapped in pieces of megabytes.
+pub const Advice = enum { normal, random, huge };
 
 /// Every method an Os must have.
 const interface = [_][]const u8{
@@ -81,7 +82,7 @@ const interface = [_][]const u8{
     "reserve",         "mapFile",        "mapMemory", "mapShared",     "unmap",
     "advise",          "now",            "wallClock", "random",        "pid",
     "threadId",        "wait",           "wake",      "isThreadAlive", "forkGuard",
-    "isReadOnlyMount",
+    "isReadOnlyMount", "memorySize",
 };
 
 /// Stops the compilation when `Os` lacks a method that the others have.

@@ -47,7 +47,7 @@ pub fn create(allocator: std.mem.Allocator, page_size: u32) !*TestStore {
         .allocator = allocator,
         .file = &self.file,
         .space = &self.space,
-        .set = try FrameSet.create(allocator, page_size, 0x7a65_6f6c_6974_6521),
+        .set = try FrameSet.create(allocator, null, page_size, 0x7a65_6f6c_6974_6521),
     };
     self.txnid = 0;
     try self.begin();

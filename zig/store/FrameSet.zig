@@ -9,7 +9,10 @@
 const std = @import("std");
 const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
+const bytes_format = @import("../format/bytes.zig");
 const page_format = @import("../format/page.zig");
+const Os = @import("../os/os.zig").Os;
+const Snapshot = @import("Snapshot.zig");
 
 const FrameSet = @This();
 
@@ -18,6 +21,9 @@ const free_epoch = std.math.maxInt(u64);
 /// Frames of the first two pieces of memory; each later one is as large as all before it.
 const piece_frame_count = 32;
 const piece_count = 28;
+/// Pieces of at least this many bytes are aligned to it and mapped in pages of that size where the
+/// system can: a frame of them costs no fault of its own, and the processor finds it sooner.
+const huge_size = 2 << 20;
 
 const Frame = struct {
     /// Count of savepoints and freezes at which it was made: newer ones must not change it.
@@ -33,6 +39,8 @@ const Retired = struct { index: u32, birth: u64, freed: u64 };
 const Held = struct { by: u64, frames: std.ArrayList(Retired) };
 
 allocator: Allocator,
+/// Told how large pieces are used; null: nobody is.
+os: ?Os,
 page_size: u32,
 /// What refs to frames carry in place of a checksum: bytes of a file cannot know it, so they cannot
 /// name a frame.
@@ -46,9 +54,14 @@ fresh: std.ArrayList(Retired) = .empty,
 held: std.ArrayList(Held) = .empty,
 retired_count: usize = 0,
 
-pub fn create(allocator: Allocator, page_size: u32, tag: u64) error{OutOfMemory}!*FrameSet {
+pub fn create(
+    allocator: Allocator,
+    os: ?Os,
+    page_size: u32,
+    tag: u64,
+) error{OutOfMemory}!*FrameSet {
     const self = try allocator.create(FrameSet);
-    self.* = .{ .allocator = allocator, .page_size = page_size, .tag = tag };
+    self.* = .{ .allocator = allocator, .os = os, .page_size = page_size, .tag = tag };
     return self;
 }
 
@@ -113,6 +126,15 @@ pub fn take(self: *FrameSet, at_epoch: u64, by: u64) error{OutOfMemory}!u32 {
     const index = self.free.pop().?;
     self.frames.items[index] = .{ .epoch = at_epoch, .txnid = by };
     return index;
+}
+
+/// Begins to load what a search of the frame reads first. There need not be such a frame.
+pub inline fn fetch(self: *const FrameSet, index: u32) void {
+    const piece = pieceOf(index);
+    if (piece >= piece_count) return;
+    const memory = self.pieces[piece].load(.acquire) orelse return;
+    const offset = @as(usize, index - firstOf(piece)) * self.page_size;
+    bytes_format.fetch(memory[offset..][0..Snapshot.eager_size]);
 }
 
 pub fn give(self: *FrameSet, index: u32) void {
@@ -195,9 +217,20 @@ pub fn trim(self: *FrameSet, keep_size: usize) void {
 fn freePieces(self: *FrameSet, from: u32) void {
     for (self.pieces[from..], from..) |*slot, piece| {
         const memory = slot.load(.monotonic) orelse break;
-        self.allocator.free(memory[0..self.sizeOf(@intCast(piece))]);
+        const size = self.sizeOf(@intCast(piece));
+        if (size < huge_size) self.allocator.free(memory[0..size]) else {
+            const aligned: [*]align(huge_size) u8 = @alignCast(memory);
+            self.allocator.free(aligned[0..size]);
+        }
         slot.store(null, .monotonic);
     }
+}
+
+fn allocatePiece(self: *FrameSet, size: usize) error{OutOfMemory}![*]align(64) u8 {
+    if (size < huge_size) return (try self.allocator.alignedAlloc(u8, .@"64", size)).ptr;
+    const memory = try self.allocator.alignedAlloc(u8, .fromByteUnits(huge_size), size);
+    if (self.os) |os| os.advise(memory, .huge);
+    return memory.ptr;
 }
 
 fn grow(self: *FrameSet) error{OutOfMemory}!void {
@@ -209,8 +242,8 @@ fn grow(self: *FrameSet) error{OutOfMemory}!void {
     try self.frames.ensureTotalCapacity(self.allocator, first + added);
     try self.free.ensureTotalCapacity(self.allocator, first + added);
     try self.fresh.ensureTotalCapacity(self.allocator, first + added);
-    const memory = try self.allocator.alignedAlloc(u8, .@"64", self.sizeOf(piece));
-    self.pieces[piece].store(memory.ptr, .release);
+    const memory = try self.allocatePiece(self.sizeOf(piece));
+    self.pieces[piece].store(memory, .release);
     self.frames.appendNTimesAssumeCapacity(.{ .epoch = free_epoch, .txnid = 0 }, added);
     self.offer(first, added);
 }
@@ -227,7 +260,7 @@ fn offer(self: *FrameSet, first: u32, added: u32) void {
 const testing = std.testing;
 
 test "FrameSet keeps addresses and takes frames back" {
-    const set = try FrameSet.create(testing.allocator, 512, 7);
+    const set = try FrameSet.create(testing.allocator, null, 512, 7);
     defer set.destroy();
     const a = try set.take(0, 1);
     const address = set.bytes(a).ptr;
@@ -253,7 +286,7 @@ test "FrameSet keeps addresses and takes frames back" {
 }
 
 test "FrameSet holds a retired frame exactly as long as a pinned state sees it" {
-    const set = try FrameSet.create(testing.allocator, 512, 7);
+    const set = try FrameSet.create(testing.allocator, null, 512, 7);
     defer set.destroy();
     const old = try set.take(0, 3);
     const young = try set.take(0, 6);
@@ -270,7 +303,7 @@ test "FrameSet holds a retired frame exactly as long as a pinned state sees it" 
 }
 
 test "a ref that the set did not make names no frame" {
-    const set = try FrameSet.create(testing.allocator, 512, 7);
+    const set = try FrameSet.create(testing.allocator, null, 512, 7);
     defer set.destroy();
     const index = try set.take(0, 1);
     _ = try set.page(set.refOf(index));

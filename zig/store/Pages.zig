@@ -22,5 +22,6 @@ pub fn run(self: Pages, ref: page_format.RunRef, size: u32) error{Corrupt}![]con
 
 /// Begins to load what a search of the page `ref` reads first. The ref need not be a good one.
 pub inline fn fetch(self: Pages, ref: page_format.Ref) void {
-    if (!ref.dirty) self.snapshot.fetch(ref);
+    if (!ref.dirty) return self.snapshot.fetch(ref);
+    if (self.frames) |frames| frames.fetch(ref.pgno);
 }

@@ -14,7 +14,8 @@ const Snapshot = @This();
 
 pub const Verify = enum(u8) { once = 0, always = 1, never = 2 };
 
-const eager_size = 256;
+/// Bytes of a page that a search reads in any case, nearly.
+pub const eager_size = 256;
 
 file: *File,
 txnid: u64,

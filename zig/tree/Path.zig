@@ -50,6 +50,7 @@ fn descendFrom(
         const bytes = try search.child(pages, next, tree.depth - @as(u8, @intCast(at)));
         step.* = .{ .ref = next, .bytes = bytes, .index = try keys.findChild(pages, bytes, key) };
         next = branch.child(bytes, step.index).ref;
+        pages.fetch(next);
     }
     const bytes = try search.child(pages, next, 1);
     self.steps[tree.depth - 1] = .{ .ref = next, .bytes = bytes, .index = 0 };

@@ -57,8 +57,9 @@ pub const Settings = struct {
     named_run_size_min: u64 = 64 << 10,
     /// A commit that will be flushed at once has large values of so many bytes in the log whole.
     whole_size_max: u64 = 4 << 20,
-    /// Dirty pages beyond this many bytes are written to their places before the commit.
-    frames_size_max: u64 = 64 << 20,
+    /// Dirty pages beyond this many bytes are written to their places before the commit. 0: the
+    /// default, which in a store that this process has to itself follows the machine's memory.
+    frames_size_max: u64 = 0,
     lock_timeout_ns: u64 = 5 * std.time.ns_per_s,
     random: bool = false,
     read_only: bool = false,
@@ -69,6 +70,19 @@ pub const Settings = struct {
 /// freed since. Few: pages freed last are in the caches, others are not.
 const space_age_max = 2;
 const space_fresh_max = 64;
+
+/// Frames of a transaction whose pages are written with its commit, bytes.
+const frames_size_default: u64 = 64 << 20;
+/// Frames of a store that this process has to itself stay until a checkpoint: an eighth of the
+/// memory, at most this.
+const frames_size_exclusive_max: u64 = 512 << 20;
+
+/// What `frames_size_max` is where nobody said.
+pub fn framesSizeOf(os: Os, exclusive: bool) u64 {
+    if (!exclusive) return frames_size_default;
+    const share = os.memorySize() / 8;
+    return std.math.clamp(share, frames_size_default, frames_size_exclusive_max);
+}
 
 const Pin = struct { txnid: u64, slot: u32, count: u32 };
 

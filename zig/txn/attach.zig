@@ -329,7 +329,10 @@ fn init(
     errdefer allocator.free(lock_path);
     var settings = options.settings;
     settings.exclusive = options.exclusive;
-    const set = try FrameSet.create(allocator, meta.page_size, frameTag(os));
+    if (settings.frames_size_max == 0) {
+        settings.frames_size_max = Env.framesSizeOf(os, options.exclusive);
+    }
+    const set = try FrameSet.create(allocator, os, meta.page_size, frameTag(os));
     errdefer set.destroy();
     env.* = .{
         .allocator = allocator,
