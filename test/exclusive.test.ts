@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { test } from "node:test";
 import { open } from "../src/mod.ts";
+import type { Here } from "./children/evaluate.ts";
 import { Opened, randomFrom, rejection, turn } from "./Opened.ts";
 import { Folder, OTHER, OWN, Peer } from "./Peer.ts";
 import { needs } from "./needs.ts";
@@ -208,4 +209,76 @@ test("exclusive: overwriting keeps the file small, with a snapshot held too", as
   write(100_000);
   await store.checkpoint();
   assert.ok(statSync(opened.path).size <= 3 * size);
+});
+
+/** Keys that one thread puts in turn, and milliseconds of it. */
+const ROTATION = 300;
+const ROTATING_MS = 1500;
+
+/**
+ * Walks over snapshots while another thread puts: value n lies under key 7n, so all numbers of a
+ * state follow from its newest. How many walks.
+ */
+function walkRotation(here: Here, path: string, count: number, until: number): number {
+  const store = here.store(path, { exclusive: true, durability: "none", pageSize: 1024 });
+  let walks = 0;
+  for (; Date.now() < until; walks += 1) {
+    const snapshot = store.snapshot();
+    const scope = store.at(snapshot);
+    const rows = scope.getRange().toArray();
+    const numbers = rows.map(({ value }) => Number((value as string).split(" ")[0]));
+    const newest = Math.max(...numbers);
+    rows.forEach(({ key }, place) => {
+      const number = numbers[place]!;
+      const isOwn = (number * 7) % count === key && newest - number < count;
+      if (!isOwn || rows.length !== count) throw new Error(`${key} has ${number} of ${newest}`);
+      if (scope.get(key) !== rows[place]!.value) throw new Error(`${key} has changed`);
+    });
+    snapshot[Symbol.dispose]();
+  }
+  return walks;
+}
+
+/** Has Workers walk while this thread puts; the walks, and the puts. */
+async function putBesideWalks(
+  here: Here,
+  path: string,
+  count: number,
+  duration: number,
+  text: string,
+): Promise<number[]> {
+  const store = here.store(path, { exclusive: true, durability: "none", pageSize: 1024 });
+  const put = (n: number): void => store.putSync((n * 7) % count, `${n} ${"x".repeat(n % 3)}`);
+  let n = 0;
+  while (n < count) put(n++);
+  const threads = [await here.startThread(), await here.startThread()];
+  const until = Date.now() + duration;
+  const all = threads.map((thread) =>
+    thread.run(
+      (there, source, at, keys, end) =>
+        there.load<typeof walkRotation>(source)(there, at, keys, end),
+      text,
+      path,
+      count,
+      until,
+    )
+  );
+  while (Date.now() < until) for (let left = 100; left > 0; left -= 1) put(n++);
+  const walks = await Promise.all(all);
+  for (const thread of threads) thread.terminate();
+  return [...walks, n];
+}
+
+test("exclusive: Workers read whole states while putSync changes them in place", async () => {
+  using folder = new Folder();
+  await using peer = await Peer.start(OWN);
+  const counts = await peer.run(
+    putBesideWalks,
+    folder.file("store"),
+    ROTATION,
+    ROTATING_MS,
+    walkRotation.toString(),
+  );
+  await peer.end();
+  assert.ok(counts.every((count) => count > 0), counts.join(" "));
 });

@@ -44,6 +44,7 @@ comptime {
     _ = @import("tree/Path.zig");
     _ = @import("tree/balance.zig");
     _ = @import("tree/insert.zig");
+    _ = @import("tree/LeafPut.zig");
     _ = @import("tree/delete.zig");
     _ = @import("tree/Cursor.zig");
     _ = @import("tree/many.zig");
@@ -54,6 +55,7 @@ comptime {
     _ = @import("txn/tables.zig");
     _ = @import("txn/Env.zig");
     _ = @import("txn/checkpoint.zig");
+    _ = @import("txn/single.zig");
     _ = @import("txn/Txn.zig");
     _ = @import("txn/recover.zig");
     _ = @import("txn/attach.zig");
@@ -76,6 +78,7 @@ comptime {
 
     _ = @import("sim/fuzz_test.zig");
     _ = @import("sim/tree_test.zig");
+    if (!is_simulated) _ = @import("sim/threads_test.zig");
     if (is_simulated) {
         _ = @import("os/simulated.zig");
         _ = @import("sim/seeds.zig");

@@ -5,8 +5,9 @@
 const std = @import("std");
 const limits = @import("sizes.zig");
 const tables = @import("../txn/tables.zig");
-const Txn = @import("../txn/Txn.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
+const single = @import("../txn/single.zig");
+const Txn = @import("../txn/Txn.zig");
 const Session = @import("Session.zig");
 const Range = @import("Range.zig");
 const read = @import("read.zig");
@@ -199,13 +200,18 @@ pub fn savepointRelease(session: *Session, handle: u32, level: u32) Error!i32 {
 
 pub fn commit(session: *Session, handle: u32) Error!i32 {
     if (session.txn == null or handle != session.txn_handle) return error.TxnEnded;
+    tellCommit(session, try session.commitTxn());
+    return 0;
+}
+
+/// What the host does next: words of `commit`.
+fn tellCommit(session: *Session, txnid: u64) void {
     const env = session.env;
-    session.setWord(0, try session.commitTxn());
+    session.setWord(0, txnid);
     const state = env.lock.published();
     const unflushed = state.txnid -| env.lock.shared.flushed.load(.acquire);
     session.setWord(1, @intFromBool(unflushed > unflushed_wanted_max));
     session.setWord(2, @intFromBool(checkpoint.isWanted(env, state)));
-    return 0;
 }
 
 /// A put that is a transaction of its own, in one call. After an error there is none.
@@ -216,6 +222,22 @@ pub fn putCommit(
     value_size: u32,
     timeout_ms: u32,
 ) Error!i32 {
+    if (value_size > limits.data_size) return error.ValueSize;
+    if (timeout_ms > timeout_ms_max) return error.Options;
+    const named = try session.namedAt(table);
+    const target: single.Target = .{ .name = named.name, .wanted = named.wanted };
+    const key = try session.keyA(key_size);
+    const value = session.data()[0..value_size];
+    const timeout_ns = @as(u64, timeout_ms) * std.time.ns_per_ms;
+    // A thread that has a transaction open is told so below.
+    if (session.txn == null) {
+        const env = session.env;
+        if (try single.put(env, timeout_ns, target, key, value)) |txnid| {
+            session.pending = &.{};
+            tellCommit(session, txnid);
+            return 1;
+        }
+    }
     const handle: u32 = @intCast(try begin(session, 0, timeout_ms));
     errdefer if (session.txn != null) session.abortTxn();
     const stored = try put(session, handle, table, key_size, value_size, 0);

@@ -9,6 +9,7 @@ const simulated = @import("../os/simulated.zig");
 const attach = @import("../txn/attach.zig");
 const checker = @import("../txn/check.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
+const single = @import("../txn/single.zig");
 const Readers = @import("../store/Readers.zig");
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
@@ -53,6 +54,8 @@ random: std.Random.Xoshiro256,
 os: simulated.Os,
 history: *History,
 env: ?*Env = null,
+/// Puts that were commits of their own.
+single_count: u64 = 0,
 /// Snapshots that are held while others write.
 held: [held_max]?Held = @splat(null),
 
@@ -168,6 +171,9 @@ pub fn checkpointStep(self: *Workload) Error!void {
 
 /// A transaction of some operations, committed.
 pub fn commit(self: *Workload) Error!void {
+    if (self.options.exclusive and self.random.random().boolean()) {
+        for (0..4) |_| if (!try self.putSingle()) break;
+    }
     const history = self.history;
     var txn = try Txn.begin(self.env.?, self.env.?.settings.lock_timeout_ns);
     const next = self.change(&txn) catch |failure| {
@@ -184,6 +190,37 @@ pub fn commit(self: *Workload) Error!void {
     if (!is_changed and next.digest != history.model.digest) return error.ModelDiffers;
     // Another process may have found it published before we were told.
     if (is_changed and txnid != history.txnid) try history.publish(next, txnid);
+}
+
+/// A put that is a commit of its own, by a process that has the store to itself. False: it was more
+/// than that, and nothing was done.
+fn putSingle(self: *Workload) Error!bool {
+    const history = self.history;
+    const env = self.env.?;
+    try self.settle();
+    const random = self.random.random();
+    const table = if (random.boolean()) 0 else random.uintLessThan(usize, Model.names.len);
+    var buffer: [512]u8 = undefined;
+    const key = self.randomKey(&buffer);
+    const value = try self.randomValue();
+    var next = try history.model.clone();
+    if (next.tables[table].exists) {
+        _ = try next.put(table, key, value);
+        history.candidate = next;
+    }
+    const target: single.Target = .{ .name = Model.names[table] };
+    const result = single.put(env, env.settings.lock_timeout_ns, target, key, value);
+    const txnid = result catch |failure| {
+        if (failure != error.Killed) try history.fail();
+        return failure;
+    } orelse {
+        history.candidate = null;
+        return false;
+    };
+    if (!next.tables[table].exists) return error.ModelDiffers;
+    self.single_count += 1;
+    try history.publish(next, txnid);
+    return true;
 }
 
 /// Some operations over the published state; returns the state they make.

@@ -16,6 +16,7 @@ const search = @import("../tree/search.zig");
 const attach = @import("../txn/attach.zig");
 const check = @import("../txn/check.zig");
 const checkpoint = @import("../txn/checkpoint.zig");
+const single = @import("../txn/single.zig");
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const page_format = @import("../format/page.zig");
@@ -51,6 +52,7 @@ const Test = struct {
     held: std.ArrayList(Held) = .empty,
     value_buffer: []u8,
     operations: u64 = 0,
+    single_count: u64 = 0,
 
     fn envs(self: *Test) []*Env {
         return self.env_list[0..if (self.options.exclusive) 1 else process_count_max];
@@ -143,6 +145,24 @@ const Test = struct {
         is_open = false;
         _ = try txn.commit();
         self.state = next;
+    }
+
+    /// Puts that are commits of their own, each where it can be.
+    fn putSingles(self: *Test) !void {
+        for (0..1 + self.below(30)) |_| {
+            self.operations += 1;
+            const table = self.below(table_count);
+            const index = self.below(key_count);
+            const seed = self.random.random().int(u32) | 1;
+            const target: single.Target = .{ .name = names[table] };
+            const value = self.valueOf(seed);
+            const before = self.envs()[0].lock.published();
+            const found = try single.put(self.envs()[0], 0, target, self.keys[index], value);
+            const txnid = found orelse continue;
+            try testing.expectEqual(before.txnid + 1, txnid);
+            self.single_count += 1;
+            self.state[table][index] = seed;
+        }
     }
 
     fn savepoint(self: *Test, txn: *Txn, next: *State) !void {
@@ -325,6 +345,7 @@ const Test = struct {
         var next_reopen: u64 = 5000;
         while (self.operations < self.options.operations) {
             try self.transaction();
+            if (self.options.exclusive) try self.putSingles();
             if (self.below(20) == 0 and self.held.items.len < 6) try self.hold();
             if (self.held.items.len > 0 and self.below(60) == 0) {
                 const index = self.below(self.held.items.len);
@@ -339,6 +360,7 @@ const Test = struct {
             try self.reopen();
         }
         try self.closeAll();
+        if (self.options.exclusive) try testing.expect(self.single_count > self.operations / 20);
         self.held.deinit(self.allocator);
     }
 };

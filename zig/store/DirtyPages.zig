@@ -180,6 +180,28 @@ pub fn touch(self: *DirtyPages, ref: page_format.Ref) WriteError!Touched {
     return copy;
 }
 
+/// Outside of a transaction: the page `ref`, which reads `bytes`, for commit `by` to change while
+/// nobody can pin a state. A frame that is younger than `newest_pin` is seen by nobody and changed
+/// itself; anything else is copied, into a frame that was reserved. The caller has released a page
+/// of the file.
+pub fn change(
+    self: *DirtyPages,
+    ref: page_format.Ref,
+    bytes: []align(8) const u8,
+    by: u64,
+    newest_pin: u64,
+) Touched {
+    const set = self.set;
+    if (ref.dirty and set.txnid(ref.pgno) > newest_pin) {
+        return .{ .ref = ref, .bytes = set.bytes(ref.pgno) };
+    }
+    // The next transaction's epoch is greater: to it this frame is one of the published state.
+    const index = set.takeReserved(self.epoch, by);
+    @memcpy(set.bytes(index), bytes);
+    if (ref.dirty) set.retire(ref.pgno, set.txnid(ref.pgno), by);
+    return .{ .ref = set.refOf(index), .bytes = set.bytes(index) };
+}
+
 /// A new page with undefined contents.
 pub fn create(self: *DirtyPages) WriteError!Touched {
     try self.taken.ensureUnusedCapacity(self.allocator, 1);

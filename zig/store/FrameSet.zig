@@ -123,9 +123,19 @@ pub fn isInUse(self: *const FrameSet, index: u32) bool {
 /// A frame with undefined contents.
 pub fn take(self: *FrameSet, at_epoch: u64, by: u64) error{OutOfMemory}!u32 {
     if (self.free.items.len == 0) try self.grow();
+    return self.takeReserved(at_epoch, by);
+}
+
+/// The same, after `reserve`.
+pub fn takeReserved(self: *FrameSet, at_epoch: u64, by: u64) u32 {
     const index = self.free.pop().?;
     self.frames.items[index] = .{ .epoch = at_epoch, .txnid = by };
     return index;
+}
+
+/// So many frames can be taken without memory being asked for.
+pub fn reserve(self: *FrameSet, frame_count: u32) error{OutOfMemory}!void {
+    while (self.free.items.len < frame_count) try self.grow();
 }
 
 /// Begins to load what a search of the frame reads first. There need not be such a frame.

@@ -129,7 +129,8 @@ pub fn begin(self: *FreeSpace, txnid: u64, protected: []const u64) Error!void {
     try self.collect(protected);
 }
 
-/// As `begin`, but what the transaction may use is what was available at the last one.
+/// As `begin`, but what the transaction may use is what was available at the last one, if it takes
+/// pages at all.
 pub fn beginAsBefore(self: *FreeSpace, txnid: u64) void {
     assert(self.taken.items.len == 0);
     assert(self.given.items.len == 0);

@@ -142,6 +142,9 @@ memory: []align(4096) u8,
 shared: *Shared,
 /// This process's number in the file.
 process: u32,
+/// 1 while a thread of this process, which has the store to itself, changes pages of the published
+/// state: a pin waits.
+pins_held: Atomic(u32) = .init(0),
 
 /// Makes a new file beside the old one and puts it in its place. The caller holds the attach lock
 /// and knows that nobody is attached. `temporary` is the path it has until then.
@@ -330,6 +333,39 @@ pub fn tryLockCheckpoint(self: *Lock) Error!bool {
 
 pub fn unlockCheckpoint(self: *Lock) void {
     self.shared.checkpoint_owner.store(0, .release);
+}
+
+/// No state can be pinned until `allowPins`; what is pinned before shows in the slots. The holder
+/// of the writer lock only, in a store that its process has to itself.
+pub fn holdPins(self: *Lock) void {
+    assert(self.pins_held.load(.monotonic) == 0);
+    // Sequentially consistent with a pin's store and its look here: either that sees this, or its
+    // slot is seen by whoever looks at the slots from here on.
+    self.pins_held.store(1, .seq_cst);
+}
+
+/// Behind the publication of what was changed.
+pub fn allowPins(self: *Lock) void {
+    self.pins_held.store(0, .release);
+}
+
+/// Waits while pins are held, which is for less than a microsecond of the other thread's time.
+pub inline fn awaitPins(self: *const Lock) void {
+    if (self.pins_held.load(.seq_cst) != 0) self.awaitPinsSlowly();
+}
+
+noinline fn awaitPinsSlowly(self: *const Lock) void {
+    @branchHint(.cold);
+    var spins: u32 = 0;
+    while (self.pins_held.load(.seq_cst) != 0) {
+        spins += 1;
+        if (spins < 10 * spin_count) {
+            std.atomic.spinLoopHint();
+            continue;
+        }
+        // Nobody wakes us: its thread was interrupted, and the processor may be needed for it.
+        self.os.wait(&self.pins_held, 1, wait_ns / 40);
+    }
 }
 
 /// Makes `state` the published one. The holder of the writer lock only.

@@ -43,6 +43,7 @@ pub fn pin(lock: *Lock, index: u32) struct { state: Lock.State, sequence: u64 } 
         const state = shared.states[sequence % Lock.state_count];
         // An exchange is a full fence: the slot is visible before the sequence is read again.
         _ = slot.txnid.swap(state.txnid, .seq_cst);
+        lock.awaitPins();
         const again = shared.sequence.load(.seq_cst);
         if (again == sequence) {
             slot.since = lock.os.wallClock();
@@ -76,6 +77,18 @@ pub fn pinned(
         if (std.mem.indexOfScalar(u64, out.items, txnid) != null) continue;
         try out.append(allocator, txnid);
     }
+}
+
+/// The newest txnid that is pinned, 0 if none is. Slots of dead processes count, so only where no
+/// other process can be.
+pub fn newestPin(lock: *const Lock) u64 {
+    var newest: u64 = 0;
+    for (used(lock)) |*slot| {
+        // A slot that nobody has is not pinned.
+        const txnid = slot.txnid.load(.seq_cst);
+        if (txnid != Lock.unpinned) newest = @max(newest, txnid);
+    }
+    return newest;
 }
 
 pub fn used(lock: *const Lock) []Lock.ReaderSlot {

@@ -147,18 +147,44 @@ pub fn touch(
 ) DirtyPages.WriteError!void {
     assert(level < self.depth);
     for (self.steps[0 .. level + 1], 0..) |*step, index| {
-        const touched = try dirty.touch(step.ref);
-        assert(touched.ref.dirty);
-        const is_same = step.ref.dirty and step.ref.pgno == touched.ref.pgno;
-        step.bytes = touched.bytes;
-        if (is_same) continue;
-        step.ref = touched.ref;
-        if (index == 0) {
-            tree.ref = touched.ref;
-        } else {
-            branch.setRef(self.writable(index - 1), self.steps[index - 1].index, touched.ref);
-        }
+        self.set(tree, index, try dirty.touch(step.ref));
     }
+}
+
+/// Makes all pages writable outside of a transaction, as `DirtyPages.change` does.
+pub fn change(
+    self: *Path,
+    dirty: *DirtyPages,
+    tree: *page.Tree,
+    txnid: u64,
+    newest_pin: u64,
+) void {
+    for (self.steps[0..self.depth], 0..) |*step, index| {
+        self.set(tree, index, dirty.change(step.ref, step.bytes, txnid, newest_pin));
+    }
+}
+
+/// The page of step `index` is `touched` now; the one above it, which is writable, is told.
+fn set(self: *Path, tree: *page.Tree, index: usize, touched: DirtyPages.Touched) void {
+    const step = &self.steps[index];
+    assert(touched.ref.dirty);
+    const is_same = step.ref.dirty and step.ref.pgno == touched.ref.pgno;
+    step.bytes = touched.bytes;
+    if (is_same) return;
+    step.ref = touched.ref;
+    if (index == 0) {
+        tree.ref = touched.ref;
+    } else {
+        branch.setRef(self.writable(index - 1), self.steps[index - 1].index, touched.ref);
+    }
+}
+
+/// Whether any of the pages lies in the file.
+pub fn hasClean(self: *const Path) bool {
+    for (self.steps[0..self.depth]) |*step| {
+        if (!step.ref.dirty) return true;
+    }
+    return false;
 }
 
 /// The bytes of a step that was touched.

@@ -76,6 +76,20 @@ pub fn apply(
     if ((tree.depth == 0) != (tree.entries == 0)) return error.Corrupt;
 }
 
+/// Whether the change needs `edit` and nothing else, which then cannot fail: the page neither
+/// overflows nor runs low, and is not put together anew.
+pub fn isEdit(path: *const Path, level: usize, change: Change) bool {
+    const bytes = path.steps[level].bytes;
+    assert(page.kind(bytes) == .leaf);
+    const size = sizeAfter(bytes, change);
+    if (size > bytes.len or isLow(path, level, change, size)) return false;
+    const prefix_size = page.header(bytes).prefix_size;
+    var added_size: u32 = 0;
+    for (change.added) |item| added_size += item.size() - prefix_size;
+    if (added_size > page.gapSize(bytes)) return false;
+    return !isRefreshed(page.count(bytes) - change.removed + @as(u32, @intCast(change.added.len)));
+}
+
 /// Used bytes of the page after the change, with the prefix it has; above every page size when a
 /// new key does not begin with that.
 fn sizeAfter(bytes: []align(8) const u8, change: Change) u32 {
@@ -206,7 +220,7 @@ fn rebuild(bytes: []align(8) u8, change: Change) error{Corrupt}!void {
 /// same; a page that overflows gets the best prefix anyway.
 pub fn refreshPrefix(bytes: []align(8) u8) error{Corrupt}!void {
     const count = page.count(bytes);
-    if (count < refresh_count_min or !std.math.isPowerOfTwo(count)) return;
+    if (!isRefreshed(count)) return;
     const first: u32 = if (page.kind(bytes) == .leaf) 0 else 1;
     const heads = page.heads(bytes);
     if (heads[first] != heads[count - 1]) return;
@@ -217,6 +231,10 @@ pub fn refreshPrefix(bytes: []align(8) u8) error{Corrupt}!void {
 }
 
 const refresh_count_min = 8;
+
+fn isRefreshed(count: u32) bool {
+    return count >= refresh_count_min and std.math.isPowerOfTwo(count);
+}
 
 /// A root with one child gives way to it.
 fn collapse(dirty: *DirtyPages, tree: *page.Tree) Error!void {

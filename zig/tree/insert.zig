@@ -232,7 +232,7 @@ pub fn discardValue(dirty: *DirtyPages, bytes: []align(8) const u8, index: u32) 
 }
 
 /// A leaf entry to be, with its own copy of all but key and value.
-const Entry = struct {
+pub const Entry = struct {
     key: []const u8,
     header: [@sizeOf(page.LeafEntry)]u8,
     tail: [@sizeOf(page.TailBytes)]u8,
@@ -260,22 +260,37 @@ const Entry = struct {
             else
                 try tailOf(dirty, key[self.key.len..]);
         }
-        const fixed = @sizeOf(page.LeafEntry) + self.key.len + self.tail_size + config.slot_cost;
-        self.value = null;
-        var size: u32 = undefined;
         switch (value) {
             .run => |run| {
                 self.run = @bitCast(page.RunBytes.of(run.ref));
-                size = run.size;
+                self.setValue(null, run.size);
             },
             .bytes => |bytes| {
-                size = @intCast(bytes.len);
-                if (fixed + bytes.len <= config.entrySizeMax(@intCast(page_size))) {
-                    self.value = bytes;
-                } else self.run = @bitCast(page.RunBytes.of(try dirty.writeRun(bytes)));
+                const is_inline = self.isInline(page_size, bytes);
+                if (!is_inline) self.run = @bitCast(page.RunBytes.of(try dirty.writeRun(bytes)));
+                self.setValue(if (is_inline) bytes else null, @intCast(bytes.len));
             },
         }
-        const kind: page.ValueKind = if (self.value != null) .@"inline" else .overflow;
+    }
+
+    /// The same for an entry that needs no run. False: it needs one.
+    pub fn initInline(self: *Entry, page_size: usize, key: []const u8, value: []const u8) bool {
+        self.key = keys.localOf(key, page_size);
+        self.tail_size = 0;
+        if (key.len > self.key.len or !self.isInline(page_size, value)) return false;
+        self.setValue(value, @intCast(value.len));
+        return true;
+    }
+
+    fn isInline(self: *const Entry, page_size: usize, value: []const u8) bool {
+        const fixed = @sizeOf(page.LeafEntry) + self.key.len + self.tail_size + config.slot_cost;
+        return fixed + value.len <= config.entrySizeMax(@intCast(page_size));
+    }
+
+    /// `value` stands in the leaf, or, if it is null, in `run`.
+    fn setValue(self: *Entry, value: ?[]const u8, size: u32) void {
+        self.value = value;
+        const kind: page.ValueKind = if (value != null) .@"inline" else .overflow;
         self.header = @bitCast(page.LeafEntry{
             .local_size = 0,
             .value_kind = @intFromEnum(kind),
@@ -291,7 +306,7 @@ const Entry = struct {
         return @bitCast(tail);
     }
 
-    fn item(self: *const Entry) entries.Item {
+    pub fn item(self: *const Entry) entries.Item {
         return .{
             .key = .{ .local = self.key, .tail = self.tail[0..self.tail_size] },
             .header = &self.header,
