@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 398841096;
+export const fingerprint = 5160904;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -325,7 +325,8 @@ export const functions = {
    * Looks many keys up, their searches overlapped.
    *
    * - Memory: reads [u32 size][bytes] from `keys`; writes [i32 size or -1][bytes] to `out`, both the
-   *   caller's, during the call only; bytes are filled up to the next multiple of four.
+   *   caller's, during the call only; bytes are filled up to the next multiple of four; words[1] = how
+   *   many bytes were written.
    * - Thread: the session's own.
    * - Returns: how many keys were answered, from the first; fewer than `key_count` when `out` is full;
    *   0
@@ -384,13 +385,35 @@ export const functions = {
     result: "i32",
   },
   /**
+   * Opens a range and fetches its first rows, in one call.
+   *
+   * - Memory: as `range_open` and `range_next`; words[3] = the range, or 0 if it ended and is none.
+   * - Thread: the session's own.
+   * - Returns: rows in this chunk. Codes: closed, corrupt, key_size, txn_ended, options,
+   *   readers_full, out_of_memory.
+   */
+  range_first: {
+    parameters: [
+      ["session", "u32"],
+      ["scope", "u32"],
+      ["table", "u32"],
+      ["flags", "u32"],
+      ["start_size", "u32"],
+      ["end_size", "u32"],
+      ["rows_max", "u32"],
+      ["buffer", "buffer"],
+      ["size", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
    * Fetches the next rows of a range.
    *
    * - Memory: writes to `buffer`, which is the caller's: first `rows_max` times [u32 key_size]
    *   [u32 value_size]; from there upwards the keys, one behind the other; from the end downwards the
    *   values. words[0] = 1 when the range ended, words[2] = where the keys end if all of them are
-   *   ASCII, else 0. A value_size of 0xffffffff: the value does not fit, words[1] = its size, and
-   *   `value_copy` fetches it, at once.
+   *   ASCII, else 0, words[4] = where the values begin. A value_size of 0xffffffff: the value does not
+   *   fit, words[1] = its size, and `value_copy` fetches it, at once.
    * - Thread: the session's own.
    * - Returns: rows in this chunk. Codes: closed, corrupt, txn_ended, options.
    */

@@ -3,7 +3,7 @@
  * both kept between calls. All values are of one state.
  */
 import type { Key } from "./codec/key.ts";
-import { type Source, sourceOf } from "./codec/text.ts";
+import { renew, type Source, sourceOf } from "./codec/text.ts";
 import { failure } from "./library.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
@@ -67,7 +67,7 @@ export function getMany(
 }
 
 function makeOut(size: number): Source {
-  return sourceOf(new Uint8Array(new ArrayBuffer(size)));
+  return sourceOf(new Uint8Array(new ArrayBuffer(size)), true);
 }
 
 /** One call of the engine; how many keys it answered. */
@@ -78,13 +78,14 @@ function ask(
   asked: { readonly bytes: Uint8Array; readonly count: number },
   out: Source,
 ): number {
-  const { call, handle } = session;
+  const { call, handle, words } = session;
   const { bytes, count } = asked;
   const space = out.bytes;
   const keysSize = bytes.length;
   const { index } = table;
   const found = call.get_many(handle, scope, index, bytes, keysSize, count, space, space.length);
   if (found < 0) throw failure(found, "get many");
+  renew(out, 0, 0, words[1]!);
   return found;
 }
 

@@ -7,7 +7,7 @@
  */
 import { rangeFlags } from "../ffi/abi.ts";
 import { type Access, Held } from "./access.ts";
-import { copyBytes } from "./codec/copy.ts";
+import { copyBytes, copyShort } from "./codec/copy.ts";
 import type { Key, KeyCodec } from "./codec/key.ts";
 import { type Area, renew, type Source, sourceOf } from "./codec/text.ts";
 import { failure } from "./library.ts";
@@ -155,11 +155,11 @@ export function placeBounds(session: Session, bounds: Bounds, isKeysOnly: boolea
   const { lower, upper } = bounds;
   let flags = 0;
   if (lower !== null) {
-    session.scratch.keyA.bytes.set(lower.bytes);
+    copyShort(lower.bytes, session.scratch.keyA.bytes, 0, lower.bytes.length);
     flags |= rangeFlags.has_start | (lower.isIncluded ? 0 : rangeFlags.exclusive_start);
   }
   if (upper !== null) {
-    session.scratch.keyB.bytes.set(upper.bytes);
+    copyShort(upper.bytes, session.scratch.keyB.bytes, 0, upper.bytes.length);
     flags |= rangeFlags.has_end | (upper.isIncluded ? rangeFlags.inclusive_end : 0);
   }
   if (bounds.isReverse) flags |= rangeFlags.reverse;
@@ -176,15 +176,20 @@ export interface RangeReading<T> {
   readonly row: MakeRow<T>;
 }
 
-/** Makes a row of the bytes of its key and of its value. */
-export type MakeRow<T> = (table: TableState, key: Part, value: Part) => T;
+/** Makes a row of its key and its value. */
+export type MakeRow<T> = (table: TableState, place: RowPlace) => T;
 
-/** Bytes of a row: a part of a chunk. */
-export interface Part {
-  source: Source;
-  start: number;
-  end: number;
-  /** Whether the source holds nothing else, and may be kept. */
+/** Where a row lies. */
+export interface RowPlace {
+  /** The bytes that hold its key. */
+  keys: Source;
+  keyStart: number;
+  keyEnd: number;
+  /** The bytes that hold its value. */
+  values: Source;
+  valueStart: number;
+  valueEnd: number;
+  /** Whether those hold nothing else, and may be kept. */
   isOwned: boolean;
 }
 
@@ -198,19 +203,22 @@ const ROW_SIZE = 8;
 /** Stands for the size of a value that did not fit. */
 const LARGE_SIZE = 0xffff_ffff;
 
-/** Opens a range of the engine. */
-function openRange<T>(reading: RangeReading<T>): number {
+/** Opens a range and fetches its first rows; their number, or a negative code. */
+function firstRows<T>(reading: RangeReading<T>, rowsMax: number, bytes: Uint8Array): number {
   const { access, scope, table, bounds } = reading;
   const { session } = access;
-  const flags = placeBounds(session, bounds, reading.isKeysOnly);
   const { call, handle, words } = session;
+  // The state is this turn's, until the range is known to go on.
+  session.pin();
+  const flags = placeBounds(session, bounds, reading.isKeysOnly);
   words[0] = bounds.offset;
   words[1] = bounds.limit === Infinity ? -1 : bounds.limit;
-  const lower = bounds.lower?.bytes.length ?? 0;
-  const upper = bounds.upper?.bytes.length ?? 0;
-  const range = call.range_open(handle, scope.handle, table.index, flags, lower, upper);
-  if (range < 0) throw failure(range, "read a range");
-  return range;
+  const { index } = table;
+  const lower = bounds.lower === null ? 0 : bounds.lower.bytes.length;
+  const upper = bounds.upper === null ? 0 : bounds.upper.bytes.length;
+  const size = bytes.length;
+  const state = scope.handle;
+  return call.range_first(handle, state, index, flags, lower, upper, rowsMax, bytes, size);
 }
 
 /** How many chunks are kept that no iteration uses. */
@@ -221,9 +229,21 @@ const NO_CHUNK: Source = sourceOf(new Uint8Array());
 /** One iteration over a range. */
 class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   readonly #reading: RangeReading<T>;
-  readonly #key: Part = { source: NO_CHUNK, start: 0, end: 0, isOwned: false };
-  readonly #value: Part = { source: NO_CHUNK, start: 0, end: 0, isOwned: false };
+  readonly #row: MakeRow<T>;
+  readonly #table: TableState;
+  readonly #access: Access;
+  readonly #scope: Scope;
+  readonly #place: RowPlace = {
+    keys: NO_CHUNK,
+    keyStart: 0,
+    keyEnd: 0,
+    values: NO_CHUNK,
+    valueStart: 0,
+    valueEnd: 0,
+    isOwned: false,
+  };
   #chunk: Source = NO_CHUNK;
+  #sizes: Uint32Array = NO_CHUNK.words;
   #held: Held | null = null;
   #range = 0;
   #chunkSize: number;
@@ -235,13 +255,17 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
 
   constructor(reading: RangeReading<T>, chunkSize: number) {
     this.#reading = reading;
+    this.#row = reading.row;
+    this.#table = reading.table;
+    this.#access = reading.access;
+    this.#scope = reading.scope;
     this.#chunkSize = chunkSize;
   }
 
   next(): IteratorResult<T, undefined> {
-    if (!this.#advance()) return { done: true, value: undefined };
-    const { row, table } = this.#reading;
-    return { done: false, value: row(table, this.#key, this.#value) };
+    const isHere = this.#taken < this.#rows && !this.#access.isClosed && this.#scope.isOpen;
+    if (!isHere && !this.#advance()) return { done: true, value: undefined };
+    return { done: false, value: this.#take() };
   }
 
   /** Lets the state go, wherever the iteration stands. */
@@ -260,17 +284,37 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
 
   /** All rows that are left. */
   rest(): T[] {
-    const { row, table } = this.#reading;
     const rows: T[] = [];
     try {
-      while (this.#advance()) rows.push(row(table, this.#key, this.#value));
+      while (this.#advance()) rows.push(this.#take());
     } finally {
       this.#end();
     }
     return rows;
   }
 
-  /** Goes to the next row; false behind the last. */
+  /** The next row of the chunk, which has one. */
+  #take(): T {
+    const sizes = this.#sizes;
+    const index = this.#taken * 2;
+    this.#taken += 1;
+    const valueSize = sizes[index + 1]!;
+    const place = this.#place;
+    place.keyStart = place.keyEnd;
+    place.keyEnd += sizes[index]!;
+    if (valueSize === LARGE_SIZE && this.#large !== null) {
+      place.values = this.#large;
+      place.isOwned = true;
+      place.valueStart = 0;
+      place.valueEnd = this.#large.bytes.length;
+    } else {
+      place.valueEnd = place.valueStart;
+      place.valueStart -= valueSize;
+    }
+    return this.#row(this.#table, place);
+  }
+
+  /** Makes sure that the chunk has a next row; false behind the last. */
   #advance(): boolean {
     if (this.#isDone && this.#taken === this.#rows) {
       // The state and the chunk are given back with the last row, not by the collector.
@@ -278,34 +322,14 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
       return false;
     }
     this.#assertUsable();
-    if (this.#taken === this.#rows && !this.#fetch()) {
-      this.#end();
-      return false;
-    }
-    const sizes = this.#chunk.words;
-    const index = this.#taken * 2;
-    const valueSize = sizes[index + 1]!;
-    this.#taken += 1;
-    const key = this.#key;
-    key.start = key.end;
-    key.end += sizes[index]!;
-    const value = this.#value;
-    if (valueSize === LARGE_SIZE && this.#large !== null) {
-      value.source = this.#large;
-      value.isOwned = true;
-      value.start = 0;
-      value.end = this.#large.bytes.length;
-    } else {
-      value.end = value.start;
-      value.start -= valueSize;
-    }
-    return true;
+    if (this.#taken < this.#rows || this.#fetch()) return true;
+    this.#end();
+    return false;
   }
 
   #assertUsable(): void {
-    const { access, scope } = this.#reading;
-    if (access.isClosed) throw access.closed("read on in a range");
-    if (scope.isOpen) return;
+    if (this.#access.isClosed) throw this.#access.closed("read on in a range");
+    if (this.#scope.isOpen) return;
     this.#end();
     this.#isDone = false;
     throw scopeEnded("read on in a range");
@@ -316,7 +340,7 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     this.#isDone = true;
     this.#rows = this.#taken = 0;
     this.#held?.end();
-    const { chunks } = this.#reading.access.session;
+    const { chunks } = this.#access.session;
     if (this.#chunk !== NO_CHUNK && chunks.length < CHUNKS_MAX) chunks.push(this.#chunk);
     this.#chunk = NO_CHUNK;
   }
@@ -324,21 +348,22 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   /** Gets the next rows; false when there are none. */
   #fetch(): boolean {
     if (this.#isDone || this.#reading.bounds.limit === 0) return false;
-    const { access } = this.#reading;
+    const access = this.#access;
     const { call, handle, words, chunks, keySizeMax } = access.session;
-    const isFirst = this.#held === null;
-    if (isFirst) this.#range = openRange(this.#reading);
     if (this.#chunk === NO_CHUNK) this.#chunk = chunks.pop() ?? makeChunk(keySizeMax);
     const { bytes } = this.#chunk;
-    const range = this.#range;
     const rowsMax = this.#chunkSize;
-    const rows = call.range_next(handle, range, rowsMax, bytes, bytes.length);
+    const isFirst = this.#held === null;
+    const rows = isFirst
+      ? firstRows(this.#reading, rowsMax, bytes)
+      : call.range_next(handle, this.#range, rowsMax, bytes, bytes.length);
     const isLast = rows < 0 || words[0] === 1;
+    const opened = isFirst && rows >= 0 ? words[3]! : 0;
     const result = rows > 0 ? this.#enter(rowsMax) : rows;
     // Only a range that goes on needs somebody who ends it.
-    if (isFirst && isLast) call.range_close(handle, range);
-    else if (isFirst) this.#hold(access, range);
-    else if (isLast) this.#held!.end();
+    if (opened !== 0 && isLast) call.range_close(handle, opened);
+    else if (opened !== 0) this.#hold(opened);
+    else if (isLast) this.#held?.end();
     if (result < 0) throw this.#failed(result);
     this.#isDone = isLast;
     this.#chunkSize = Math.min(CHUNK_MAX, rowsMax * 4);
@@ -347,8 +372,9 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     return rows > 0;
   }
 
-  #hold(access: Access, range: number): void {
-    this.#held = new Held(access, (session) => {
+  #hold(range: number): void {
+    this.#range = range;
+    this.#held = new Held(this.#access, (session) => {
       session.call.range_close(session.handle, range);
     });
     this.#held.endWith(this);
@@ -362,24 +388,26 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
 
   /** Goes before the first row of a chunk just fetched; a negative code if its value is not had. */
   #enter(rowsMax: number): number {
-    const { words: numbers, call, handle } = this.#reading.access.session;
+    const { words, call, handle } = this.#access.session;
     const chunk = this.#chunk;
-    const { bytes, words: sizes } = chunk;
-    renew(chunk, numbers[2]!);
-    this.#key.source = this.#value.source = chunk;
-    this.#key.end = rowsMax * ROW_SIZE;
-    this.#value.start = bytes.length;
-    this.#value.isOwned = false;
+    const { bytes } = chunk;
+    renew(chunk, words[2]!, words[4]!, bytes.length);
+    this.#sizes = chunk.words;
+    const place = this.#place;
+    place.keys = place.values = chunk;
+    place.keyEnd = rowsMax * ROW_SIZE;
+    place.valueStart = bytes.length;
+    place.isOwned = false;
     this.#large = null;
-    if (sizes[1] !== LARGE_SIZE) return 0;
-    const large = new Uint8Array(new ArrayBuffer(numbers[1]!));
+    if (this.#sizes[1] !== LARGE_SIZE) return 0;
+    const large = new Uint8Array(new ArrayBuffer(words[1]!));
     this.#large = sourceOf(large);
     return call.value_copy(handle, large, large.length);
   }
 }
 
 function makeChunk(keySizeMax: number): Source {
-  return sourceOf(new Uint8Array(new ArrayBuffer(CHUNK_SIZE + keySizeMax)));
+  return sourceOf(new Uint8Array(new ArrayBuffer(CHUNK_SIZE + keySizeMax)), true);
 }
 
 /** What every range can do with its rows, whatever they are. */
@@ -423,7 +451,9 @@ export class Range<T> extends Rows<T> {
   }
 
   override first(): T | undefined {
-    const iterator = new RangeIterator(this.#reading, 1);
+    const reading = this.#reading;
+    const bounds = { ...reading.bounds, limit: Math.min(reading.bounds.limit, 1) };
+    const iterator = new RangeIterator({ ...reading, bounds }, 1);
     const { value } = iterator.next();
     iterator.return();
     return value;

@@ -12,7 +12,13 @@ import { describe, notAvailable, typeError, ZeoliteError } from "./error.ts";
 import { type Calls, failure, LARGE, NOT_FOUND, OPTIONS } from "./library.ts";
 import { getMany } from "./many.ts";
 import { Range, type RangeIterable, type RangeOptions } from "./range.ts";
-import { type MakeRow, type Part, placeBounds, rangeBounds, type RangeReading } from "./range.ts";
+import {
+  type MakeRow,
+  placeBounds,
+  rangeBounds,
+  type RangeReading,
+  type RowPlace,
+} from "./range.ts";
 import { type Scope, scopeEnded } from "./scope.ts";
 import type { TableState } from "./table_state.ts";
 import type { BytesView } from "./window.ts";
@@ -317,21 +323,22 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
   }
 }
 
-function rowOf<V, K>(table: TableState, key: Part, value: Part): { key: K; value: V } {
+function rowOf<V, K>(table: TableState, place: RowPlace): { key: K; value: V } {
+  const { values, valueStart, valueEnd } = place;
   return {
-    key: table.keys.decode(key.source, key.start, key.end) as K,
-    value: table.values.decode(value.source, value.start, value.end, value.isOwned) as V,
+    key: table.keys.decode(place.keys, place.keyStart, place.keyEnd) as K,
+    value: table.values.decode(values, valueStart, valueEnd, place.isOwned) as V,
   };
 }
 
-function keyOf<K>(table: TableState, { source, start, end }: Part): K {
-  return table.keys.decode(source, start, end) as K;
+function keyOf<K>(table: TableState, place: RowPlace): K {
+  return table.keys.decode(place.keys, place.keyStart, place.keyEnd) as K;
 }
 
-function rawRowOf(_: TableState, key: Part, value: Part): { key: Uint8Array; value: Uint8Array } {
+function rawRowOf(_: TableState, place: RowPlace): { key: Uint8Array; value: Uint8Array } {
   return {
-    key: copyBytes(key.source, key.start, key.end),
-    value: copyBytes(value.source, value.start, value.end),
+    key: copyBytes(place.keys, place.keyStart, place.keyEnd),
+    value: copyBytes(place.values, place.valueStart, place.valueEnd),
   };
 }
 

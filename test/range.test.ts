@@ -271,6 +271,51 @@ test("getRange: rows of all sizes, each with memory that no later row touches", 
   }
 });
 
+test("getRange and getMany: values keep their bytes, whatever is done with others", async () => {
+  using opened = new Opened({ encoding: "binary", keyEncoding: "string" });
+  const { store } = opened;
+  const entries = Array.from({ length: 500 }, (_, index): [string, Uint8Array] => {
+    return [String(index).padStart(4, "0"), new Uint8Array(index % 200).fill(index)];
+  });
+  await store.putMany(entries);
+  const check = (value: Uint8Array | undefined, index: number) => {
+    assert.deepEqual(value, entries[index]![1], `value ${index}`);
+  };
+  let index = 0;
+  for (const { value } of store.getRange()) {
+    check(value, index);
+    // Others may share the buffer; those that were not handed out yet must not notice.
+    if (index % 3 === 0 && value.length > 0) structuredClone(value, { transfer: [value.buffer] });
+    index += 1;
+  }
+  assert.equal(index, entries.length);
+  const kept = store.getRange().toArray();
+  const many = store.getMany(entries.map(([key]) => key));
+  for (let round = 0; round < 3; round += 1) store.getMany(["0001", "0007"]);
+  many.forEach(check);
+  kept.forEach(({ value }, place) => check(value, place));
+  kept.forEach(({ value }) => value.fill(0));
+  many.forEach(check);
+});
+
+test("getRange: one made in an earlier turn lets its state go at the end of its own", async () => {
+  using opened = new Opened();
+  const { store } = opened;
+  await fill(store, 100);
+  const rows = store.getRange({ limit: 10 });
+  await turn();
+  assert.equal(rows.toArray().length, 10);
+  await turn();
+  assert.equal(store.readers().length, 0);
+  const iterator = rows[Symbol.iterator]();
+  await turn();
+  assert.equal(iterator.next().done, false);
+  await turn();
+  assert.equal(store.readers().length, 0);
+  await store.put(1, "new");
+  assert.equal([...{ [Symbol.iterator]: () => iterator }].length, 9);
+});
+
 test("getRange: bad options are refused before anything is read", () => {
   using opened = new Opened();
   const { store } = opened;

@@ -86,7 +86,7 @@ const encoder = new TextEncoder();
 
 /** Bytes as Zeolite's own copies take them. */
 function copiedOf(bytes: Uint8Array): Copied {
-  return { bytes, words: new Uint32Array(bytes.buffer, 0, bytes.length >> 2) };
+  return { bytes, words: new Uint32Array(bytes.buffer, 0, bytes.length >> 2), still: null };
 }
 
 /** Opens a library with the runtime at hand. */

@@ -2,7 +2,9 @@
  * Copies of bytes for callers to keep, at the price the runtime asks least for.
  * Where a small typed array is dear to make, small copies share a larger buffer, as those of Buffer
  * do; what is handed out once is never handed out or written again.
- * Where even a call is dear beside them, small copies are made in a loop, four bytes at a time.
+ * Where even a call is dear beside them, small copies are made in a loop, four bytes at a time; of
+ * bytes that stay as they are for a while, blocks are copied at once, and parts of a block handed
+ * out.
  */
 
 /** Bytes as they are copied from: also as words, unless they cannot be seen so. */
@@ -11,6 +13,22 @@ export interface Copied {
   readonly bytes: Uint8Array;
   /** The same bytes in groups of four; without elements where they do not lie so. */
   readonly words: Uint32Array;
+  /** What is known of those that stay as they are for a while; null if any may change. */
+  readonly still: Still | null;
+}
+
+/**
+ * Bytes that stay as they are until said otherwise, and the block of them that was copied last. The
+ * block alone is handed out: what its owners do to it never reaches the bytes.
+ */
+export interface Still {
+  /** Which of the bytes. */
+  start: number;
+  end: number;
+  /** The block, and which bytes it is a copy of. */
+  block: ArrayBuffer;
+  blockStart: number;
+  blockEnd: number;
 }
 
 /** Small pieces share one buffer, large ones up to this size another. */
@@ -25,8 +43,14 @@ const LOOP_MAX = 1024;
 /** The same for a loop over bytes, into memory that is there already. */
 const SHORT_MAX = 48;
 
+/** Fewer still bytes than that are not worth a block. */
+const STILL_MIN = 4096;
+
 /** How copies are made: each in memory of its own, or several in one buffer. */
 export const copying: { isPooled: boolean } = { isPooled: false };
+
+/** Stands for a block where there is none. */
+const NO_BLOCK: ArrayBuffer = new ArrayBuffer(0);
 
 let pool: ArrayBuffer = new ArrayBuffer(0);
 let poolBytes: Uint8Array<ArrayBuffer> = new Uint8Array(pool);
@@ -40,6 +64,11 @@ let largeUsed = 0;
 export function copyBytes(from: Copied, start: number, end: number): Uint8Array {
   const size = end - start;
   if (!copying.isPooled || size > LARGE_MAX) return from.bytes.slice(start, end);
+  const { still } = from;
+  const isShort = size > 0 && size <= SMALL_MAX;
+  if (still !== null && isShort && start >= still.start && end <= still.end) {
+    return cutBytes(from.bytes, still, start, end);
+  }
   if (size > SMALL_MAX) {
     const copy = takeLarge(size);
     copy.set(from.bytes.subarray(start, end));
@@ -58,6 +87,33 @@ export function copyBytes(from: Copied, start: number, end: number): Uint8Array 
   let place = at >> 2;
   for (let index = start >> 2; index < last; index += 1) copies[place++] = words[index]!;
   return new Uint8Array(pool, at, size);
+}
+
+/** A part of the block that holds it, which is copied first if need be. */
+function cutBytes(bytes: Uint8Array, still: Still, start: number, end: number): Uint8Array {
+  // A block that somebody transferred away has no bytes left.
+  if (start < still.blockStart || end > still.blockEnd || still.block.byteLength === 0) {
+    const isSmall = still.end - still.start <= SMALL_POOL_SIZE;
+    const from = isSmall ? still.start : start;
+    const to = isSmall ? still.end : Math.min(start + SMALL_POOL_SIZE, still.end);
+    still.block = bytes.buffer.slice(bytes.byteOffset + from, bytes.byteOffset + to) as ArrayBuffer;
+    still.blockStart = from;
+    still.blockEnd = to;
+  }
+  return new Uint8Array(still.block, start - still.blockStart, end - start);
+}
+
+/** Nothing that stays as it is. */
+export function newStill(): Still {
+  return { start: 0, end: 0, block: NO_BLOCK, blockStart: 0, blockEnd: 0 };
+}
+
+/** Says which bytes stay as they are from now on; the block of those before is let go. */
+export function setStill(still: Still, start: number, end: number): void {
+  still.start = start;
+  still.end = end - start < STILL_MIN ? start : end;
+  still.block = NO_BLOCK;
+  still.blockStart = still.blockEnd = 0;
 }
 
 /** Memory for so many bytes, which the caller fills before anything else is copied. */

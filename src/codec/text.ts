@@ -5,7 +5,7 @@
  * Assumes a little-endian machine, as the store's files do.
  */
 import { Buffer } from "node:buffer";
-import type { Copied } from "./copy.ts";
+import { type Copied, newStill, setStill } from "./copy.ts";
 
 /** Bytes to decode from, with what decoding them quickly needs. All of it names one memory. */
 export interface Source extends Copied {
@@ -40,14 +40,19 @@ const NO_WORDS: Uint32Array = new Uint32Array();
 const encoder: TextEncoder = new TextEncoder();
 const decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Wraps bytes for decoding. */
-export function sourceOf(bytes: Uint8Array): Source {
+/**
+ * Wraps bytes for decoding.
+ *
+ * @param isRenewed Whether renew() will say when they change.
+ */
+export function sourceOf(bytes: Uint8Array, isRenewed: boolean = false): Source {
   const { buffer, byteOffset, byteLength } = bytes;
   const words = (byteOffset & 3) === 0
     ? new Uint32Array(buffer, byteOffset, byteLength >> 2)
     : NO_WORDS;
   const text = Buffer.from(buffer, byteOffset, byteLength);
-  return { bytes, words, text, asciiEnd: 0, block: "", blockStart: 0, blockEnd: 0 };
+  const still = isRenewed ? newStill() : null;
+  return { bytes, words, still, text, asciiEnd: 0, block: "", blockStart: 0, blockEnd: 0 };
 }
 
 /** An area over memory, of which the first `room` bytes may be filled. */
@@ -56,6 +61,7 @@ export function areaOf(memory: ArrayBufferLike, offset: number, size: number, ro
     bytes: new Uint8Array(memory, offset, size),
     words: new Uint32Array(memory, offset, size >> 2),
     room: new Uint8Array(memory, offset, room),
+    still: null,
   };
 }
 
@@ -111,10 +117,14 @@ export function textSize(text: string): number {
   return Buffer.byteLength(text, "utf8");
 }
 
-/** Tells a source that its bytes were written anew, and before where they are all ASCII. */
-export function renew(source: Source, asciiEnd: number): void {
+/**
+ * Tells a source that its bytes were written anew, before where they are all ASCII, and which of
+ * them are values, to stay as they are until the next time.
+ */
+export function renew(source: Source, asciiEnd: number, start: number, end: number): void {
   source.asciiEnd = asciiEnd;
   source.blockStart = source.blockEnd = 0;
+  if (source.still !== null) setStill(source.still, start, end);
 }
 
 /** The text of a part of the bytes. */

@@ -30,8 +30,8 @@ txnid: u64,
 /// Savepoint count of that transaction at which its frames were frozen.
 epoch: u64 = 0,
 tree: page_format.Tree,
-start: ?[]u8,
-finish: ?[]u8,
+start: ?[]const u8,
+finish: ?[]const u8,
 reverse: bool,
 keys_only: bool,
 offset: u64,
@@ -84,6 +84,52 @@ pub fn create(
     };
     self.cursor = .init(self.pages(), tree);
     return self;
+}
+
+/// A range that borrows `bounds`, and a published state that others hold pinned as long as it is
+/// used; `keep` makes one that lasts. `place` comes next, when it lies where it stays.
+pub fn borrow(
+    env: *Env,
+    snapshot: Snapshot,
+    frames: *const FrameSet,
+    tree: page_format.Tree,
+    bounds: Bounds,
+    options: Options,
+) Range {
+    return .{
+        .allocator = env.allocator,
+        .env = env,
+        .snapshot = snapshot,
+        .frames = frames,
+        .txnid = 0,
+        .tree = tree,
+        .start = bounds.start,
+        .finish = bounds.end,
+        .reverse = options.reverse,
+        .keys_only = options.keys_only,
+        .offset = options.offset,
+        .left = options.limit,
+    };
+}
+
+/// Has a borrowed range read its own snapshot.
+pub fn place(self: *Range) void {
+    self.cursor = .init(self.pages(), self.tree);
+}
+
+/// A borrowed range as one that lasts until `deinit`, standing on the same row. Its state has been
+/// pinned for it.
+pub fn keep(self: *const Range) Error!*Range {
+    const bounds: Bounds = .{ .start = self.start, .end = self.finish };
+    const options: Options = .{ .reverse = self.reverse, .keys_only = self.keys_only };
+    const kept = try create(self.env, self.snapshot, self.frames, 0, self.tree, bounds, options);
+    kept.cursor = self.cursor;
+    kept.cursor.pages = kept.pages();
+    kept.left = self.left;
+    kept.is_started = self.is_started;
+    kept.is_done = self.is_done;
+    kept.is_held_back = self.is_held_back;
+    return kept;
 }
 
 pub fn deinit(self: *Range) void {

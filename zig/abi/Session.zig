@@ -448,6 +448,32 @@ pub fn createRange(
     return range;
 }
 
+/// A range over `table` in `scope`, which is no write transaction, for the time of one call: the
+/// state is pinned by the scope, or by this session until `unpin`.
+pub fn borrowRange(
+    self: *Session,
+    scope: u32,
+    table: u32,
+    limit: Range.Bounds,
+    options: Range.Options,
+) Error!Range {
+    const view = try self.committedView(scope);
+    const found = try self.sourceIn(view, scope, table);
+    const tree = if (found) |it| it.tree else page_format.Tree.empty;
+    return .borrow(self.env, view.snapshot, self.env.dirty.set, tree, limit, options);
+}
+
+/// The same range as one that outlives the call, its state pinned for it.
+pub fn keepRange(self: *Session, range: *const Range) Error!u32 {
+    try self.env.pin(range.snapshot.txnid);
+    const kept = range.keep() catch |err| {
+        self.env.unpin(range.snapshot.txnid);
+        return err;
+    };
+    errdefer kept.deinit();
+    return self.ranges.add(self.allocator, kept);
+}
+
 /// The bytes of `value`, left pending for `value_copy`.
 pub inline fn valueBytes(self: *Session, pages: Pages, value: search.Value) Error![]const u8 {
     self.pending = try search.valueBytes(pages, value);

@@ -356,7 +356,8 @@ pub fn has(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32
 
 /// Looks many keys up, their searches overlapped.
 /// Memory: reads [u32 size][bytes] from `keys`; writes [i32 size or -1][bytes] to `out`, both the
-/// caller's, during the call only; bytes are filled up to the next multiple of four.
+/// caller's, during the call only; bytes are filled up to the next multiple of four; words[1] = how
+/// many bytes were written.
 /// Thread: the session's own.
 /// Returns: how many keys were answered, from the first; fewer than `key_count` when `out` is full;
 /// 0
@@ -407,12 +408,33 @@ pub fn range_open(
     return run(session, read.rangeOpen, .{ scope, table, flags, start_size, end_size });
 }
 
+/// Opens a range and fetches its first rows, in one call.
+/// Memory: as `range_open` and `range_next`; words[3] = the range, or 0 if it ended and is none.
+/// Thread: the session's own.
+/// Returns: rows in this chunk. Codes: closed, corrupt, key_size, txn_ended, options,
+/// readers_full, out_of_memory.
+pub fn range_first(
+    session: u32,
+    scope: u32,
+    table: u32,
+    flags: u32,
+    start_size: u32,
+    end_size: u32,
+    rows_max: u32,
+    buffer: ?[*]u8,
+    size: u32,
+) callconv(.c) i32 {
+    const sizes_of = .{ start_size, end_size, rows_max };
+    const arguments = .{ scope, table, flags } ++ sizes_of ++ .{ buffer, size };
+    return run(session, read.rangeFirst, arguments);
+}
+
 /// Fetches the next rows of a range.
 /// Memory: writes to `buffer`, which is the caller's: first `rows_max` times [u32 key_size]
 /// [u32 value_size]; from there upwards the keys, one behind the other; from the end downwards the
 /// values. words[0] = 1 when the range ended, words[2] = where the keys end if all of them are
-/// ASCII, else 0. A value_size of 0xffffffff: the value does not fit, words[1] = its size, and
-/// `value_copy` fetches it, at once.
+/// ASCII, else 0, words[4] = where the values begin. A value_size of 0xffffffff: the value does not
+/// fit, words[1] = its size, and `value_copy` fetches it, at once.
 /// Thread: the session's own.
 /// Returns: rows in this chunk. Codes: closed, corrupt, txn_ended, options.
 pub fn range_next(

@@ -114,6 +114,7 @@ pub fn getMany(
         answered += done;
         if (done < group) break;
     }
+    session.setWord(1, used);
     return @intCast(answered);
 }
 
@@ -214,16 +215,54 @@ pub fn rangeOpen(
 ) Error!i32 {
     var buffers: [2]BoundBuffer = undefined;
     const limit = try bounds(session, flags, start_size, end_size, &buffers[0], &buffers[1]);
+    const range = try session.createRange(scope, table, limit, try rangeOptions(session, flags));
+    errdefer range.deinit();
+    return @intCast(try session.ranges.add(session.allocator, range));
+}
+
+/// What `flags` and the words say of a range beside its bounds.
+fn rangeOptions(session: *Session, flags: u32) Error!Range.Options {
     const all = session.words()[1] < 0;
-    const options: Range.Options = .{
+    return .{
         .reverse = flags & flag_reverse != 0,
         .keys_only = flags & flag_keys_only != 0,
         .offset = try session.wordIn(0, config.txnid_max),
         .limit = if (all) std.math.maxInt(u64) else try session.wordIn(1, config.txnid_max),
     };
-    const range = try session.createRange(scope, table, limit, options);
-    errdefer range.deinit();
-    return @intCast(try session.ranges.add(session.allocator, range));
+}
+
+/// Opens a range and fetches its first rows; one that ends with them is never made, nor its state
+/// pinned once more.
+pub fn rangeFirst(
+    session: *Session,
+    scope: u32,
+    table: u32,
+    flags: u32,
+    start_size: u32,
+    end_size: u32,
+    rows_max: u32,
+    buffer: ?[*]u8,
+    size: u32,
+) Error!i32 {
+    const room = (buffer orelse return error.Options)[0..size];
+    if (session.isTxnScope(scope)) {
+        // What it reads has to be frozen before anything else is written.
+        const handle = try rangeOpen(session, scope, table, flags, start_size, end_size);
+        errdefer _ = rangeClose(session, @intCast(handle)) catch {}; // the first error is told
+        const range = session.ranges.get(@intCast(handle)).?;
+        const rows = try fetchRows(session, range, rows_max, room);
+        session.setWord(3, handle);
+        return rows;
+    }
+    var buffers: [2]BoundBuffer = undefined;
+    const limit = try bounds(session, flags, start_size, end_size, &buffers[0], &buffers[1]);
+    const options = try rangeOptions(session, flags);
+    var range = try session.borrowRange(scope, table, limit, options);
+    range.place();
+    const rows = try fetchRows(session, &range, rows_max, room);
+    const is_ended = !range.is_held_back and !range.hasMore();
+    session.setWord(3, if (is_ended) 0 else try session.keepRange(&range));
+    return rows;
 }
 
 /// Rows as `c_abi.range_next` lays them out: sizes, then keys upwards, and values downwards from
@@ -304,9 +343,14 @@ pub fn rangeNext(
     size: u32,
 ) Error!i32 {
     const range = session.ranges.get(handle) orelse return error.TxnEnded;
+    return fetchRows(session, range, rows_max, (buffer orelse return error.Options)[0..size]);
+}
+
+/// Fetches the next rows of a range into `room`.
+fn fetchRows(session: *Session, range: *Range, rows_max: u32, room: []u8) Error!i32 {
     if (range.is_ended) return error.TxnEnded;
     session.pending = &.{};
-    var chunk: Chunk = try .init((buffer orelse return error.Options)[0..size], rows_max);
+    var chunk: Chunk = try .init(room, rows_max);
     while (chunk.rows < rows_max) {
         if (!range.is_held_back and !try range.next()) break;
         range.is_held_back = true;
@@ -330,6 +374,7 @@ pub fn rangeNext(
     chunk.settle();
     session.setWord(0, @intFromBool(!range.is_held_back and !range.hasMore()));
     session.setWord(2, if (chunk.seen < 0x80) chunk.keys_end else 0);
+    session.setWord(4, chunk.values_start);
     return @intCast(chunk.rows);
 }
 
