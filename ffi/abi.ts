@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 5160904;
+export const fingerprint = 142274903;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -283,6 +283,24 @@ export const functions = {
       ["session", "u32"],
       ["buffer", "buffer"],
       ["size", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
+   * Copies a part of one buffer to the beginning of another.
+   *
+   * - Memory: of the `from_size` bytes of `from`, `to_size` from byte `at` on go to `to`; both are the
+   *   caller's, during the call only, and not the same.
+   * - Thread: any.
+   * - Returns: `to_size`. Codes: options.
+   */
+  bytes_copy: {
+    parameters: [
+      ["from", "buffer"],
+      ["from_size", "u32"],
+      ["at", "u32"],
+      ["to", "buffer"],
+      ["to_size", "u32"],
     ],
     result: "i32",
   },

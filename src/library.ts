@@ -50,6 +50,7 @@ export function library(): Library {
     throw new ZeoliteError("ZEOLITE_LIBRARY", text, { cause: error });
   }
   copying.isPooled = !loaded.copiesCheaply;
+  copying.into = loaded.call.bytes_copy;
   return loaded;
 }
 

@@ -43,11 +43,28 @@ const LOOP_MAX = 1024;
 /** The same for a loop over bytes, into memory that is there already. */
 const SHORT_MAX = 48;
 
+/** Up to here zeros and a call that fills cost less than slice(), which makes no zeros. */
+const FILLED_MAX = 512;
 /** Fewer still bytes than that are not worth a block. */
 const STILL_MIN = 4096;
 
-/** How copies are made: each in memory of its own, or several in one buffer. */
-export const copying: { isPooled: boolean } = { isPooled: false };
+/** Copies `size` of some bytes, from a place on, to the beginning of others. */
+type CopyInto = (
+  from: Uint8Array,
+  fromSize: number,
+  at: number,
+  to: Uint8Array,
+  size: number,
+) => number;
+
+/**
+ * How copies are made: each in memory of its own, or several in one buffer; and what fills small
+ * ones of the first kind.
+ */
+export const copying: { isPooled: boolean; into: CopyInto | null } = {
+  isPooled: false,
+  into: null,
+};
 
 /** Stands for a block where there is none. */
 const NO_BLOCK: ArrayBuffer = new ArrayBuffer(0);
@@ -63,7 +80,7 @@ let largeUsed = 0;
 /** A copy of a part of the bytes; it belongs to the caller. */
 export function copyBytes(from: Copied, start: number, end: number): Uint8Array {
   const size = end - start;
-  if (!copying.isPooled || size > LARGE_MAX) return from.bytes.slice(start, end);
+  if (!copying.isPooled || size > LARGE_MAX) return copyAlone(from.bytes, start, end);
   const { still } = from;
   const isShort = size > 0 && size <= SMALL_MAX;
   if (still !== null && isShort && start >= still.start && end <= still.end) {
@@ -87,6 +104,16 @@ export function copyBytes(from: Copied, start: number, end: number): Uint8Array 
   let place = at >> 2;
   for (let index = start >> 2; index < last; index += 1) copies[place++] = words[index]!;
   return new Uint8Array(pool, at, size);
+}
+
+/** A copy in memory of its own. */
+function copyAlone(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const size = end - start;
+  const { into } = copying;
+  if (into === null || size > FILLED_MAX || size === 0) return bytes.slice(start, end);
+  const copy = new Uint8Array(size);
+  into(bytes, bytes.length, start, copy, size);
+  return copy;
 }
 
 /** A part of the block that holds it, which is copied first if need be. */

@@ -335,6 +335,25 @@ pub fn value_copy(session: u32, buffer: ?[*]u8, size: u32) callconv(.c) i32 {
     return hot(session, read.valueCopy, .{ buffer, size });
 }
 
+/// Copies a part of one buffer to the beginning of another.
+/// Memory: of the `from_size` bytes of `from`, `to_size` from byte `at` on go to `to`; both are the
+/// caller's, during the call only, and not the same.
+/// Thread: any.
+/// Returns: `to_size`. Codes: options.
+pub fn bytes_copy(
+    from: ?[*]const u8,
+    from_size: u32,
+    at: u32,
+    to: ?[*]u8,
+    to_size: u32,
+) callconv(.c) i32 {
+    const target = (to orelse return Code.options.result())[0..to_size];
+    const source = (from orelse return Code.options.result())[0..from_size];
+    if (at > source.len or source.len - at < target.len) return Code.options.result();
+    @memcpy(target, source[at..][0..target.len]);
+    return @intCast(to_size & 0x7fff_ffff);
+}
+
 /// Looks one key up and tells where its value lies in the window.
 /// Memory: words: 0 offset, 1 size, for scope 0 also 2 the txnid of the newest state, to which the
 /// bytes belong. They are valid until the scope ends, for scope 0 until `unpin`. With result 1 the
