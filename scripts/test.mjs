@@ -43,7 +43,7 @@ function rounds(extra) {
       check("deno lint", deno, "lint"),
       check("types in Bun", process.execPath, tsc, "-p", "."),
       check("types in Deno", deno, "check", ...typescriptFolders()),
-      check("documentation", deno, "doc", "--lint", "src/mod.ts"),
+      check("documentation", deno, "doc", "--lint", "src/mod.ts", "src/path/mod.ts"),
       check("examples", deno, "check", "--doc-only", "src"),
       check("ABI is current", zig, ...zigBuild("abi-check")),
       check("tidy", zig, ...zigBuild("tidy")),

@@ -170,6 +170,16 @@ const typescript_order = [_][]const u8{
     "src/store.ts",
     "src/raw.ts",
     "src/mod.ts",
+    "src/path/path.ts",
+    "src/path/stored.ts",
+    "src/path/reader.ts",
+    "src/path/locate.ts",
+    "src/path/cache.ts",
+    "src/path/tree.ts",
+    "src/path/many.ts",
+    "src/path/fast.ts",
+    "src/path/store.ts",
+    "src/path/mod.ts",
     "src/cli/",
 };
 

@@ -9,12 +9,14 @@ import { openSync } from "node:fs";
 import process from "node:process";
 import { setTimeout } from "node:timers";
 import { open, type OpenOptions, type Store } from "../../src/mod.ts";
+import { openPaths } from "../../src/path/mod.ts";
 import { accessOf } from "../../src/store.ts";
 import { Thread } from "./Thread.ts";
 
 /** What a sent function can use: its first argument. */
 export interface Here {
   readonly open: typeof open;
+  readonly openPaths: typeof openPaths;
   /** The store at this path, opened once and then kept. */
   store(path: string, options?: OpenOptions): Store;
   /** What functions leave for later ones. */
@@ -72,6 +74,7 @@ export function makeHere(tell: (value: unknown) => void): Here {
   const stores = new Map<string, Store>();
   return {
     open,
+    openPaths,
     store(path, options) {
       let store = stores.get(path);
       if (store === undefined) stores.set(path, store = open(path, options));

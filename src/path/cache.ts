@@ -1,0 +1,113 @@
+/**
+ * Paths whose links were followed, and the places they mean: the least recently used are forgotten
+ * first, and each after a while. Only paths with a link in them are here; any other is one lookup.
+ *
+ * Never stale: what is remembered holds for one stamp, the commit that last changed a link or moved
+ * or removed a group, which is kept in the table itself. Whoever changes links, in any thread or
+ * process, writes the stamp in the same commit. Each use asks for the newest txnid, one call of
+ * some nanoseconds; only if that has changed is the stamp looked up, and only if the stamp has
+ * changed is everything forgotten. Values can change all the while: they are not here.
+ */
+import { LRUCache } from "lru-cache";
+import { failure } from "../library.ts";
+import type { Session } from "../session.ts";
+
+/** What the cache did. */
+export interface CacheCounts {
+  /** Paths remembered now. */
+  size: number;
+  /** Reads that found their path here. */
+  hits: number;
+  /** Reads that had to follow links. */
+  misses: number;
+  /** Paths forgotten to make room. */
+  evictions: number;
+}
+
+/**
+ * The newest commit that anybody published. (Of the engine's calls that say it, the one that asks
+ * the system for nothing; it changes nothing.)
+ */
+export function publishedTxnid(session: Session): number {
+  const { call, handle, words } = session;
+  if (!session.isReadOnly && call.flush_begin(handle) >= 0) return words[0]!;
+  const result = call.status(handle);
+  if (result < 0) throw failure(result, "read");
+  return words[0]!;
+}
+
+/** Resolved paths. */
+export class PathCache {
+  readonly #size: number;
+  readonly #ttl: number;
+  #paths: LRUCache<string, string> | null = null;
+  #txnid = -1;
+  #stamp = -1;
+  #hits = 0;
+  #misses = 0;
+  #evictions = 0;
+
+  /**
+   * @param size Most paths; 0 remembers none.
+   * @param ttl Milliseconds until one is forgotten; 0 remembers none.
+   */
+  constructor(size: number, ttl: number) {
+    this.#size = ttl === 0 ? 0 : size;
+    this.#ttl = ttl;
+  }
+
+  /** Whether there is nothing to look for. */
+  get isEmpty(): boolean {
+    return this.#paths === null;
+  }
+
+  /** The commit that what is remembered was last known to hold for. */
+  get txnid(): number {
+    return this.#txnid;
+  }
+
+  /** Tells that in the state of a commit links are as of a stamp. */
+  renew(txnid: number, stamp: number): void {
+    if (stamp !== this.#stamp) this.#paths = null;
+    this.#stamp = stamp;
+    this.#txnid = txnid;
+  }
+
+  /** The place that a path means, if it is remembered. */
+  get(path: string): string | undefined {
+    return this.#paths?.get(path);
+  }
+
+  /** Remembers the place that a path means, as of the last renewal. */
+  set(path: string, place: string): void {
+    if (this.#size === 0) return;
+    this.#paths ??= new LRUCache({
+      max: this.#size,
+      ttl: this.#ttl,
+      dispose: (_value, _key, reason) => {
+        if (reason === "evict") this.#evictions += 1;
+      },
+    });
+    this.#paths.set(path, place);
+  }
+
+  /** Counts a read that found its path here. */
+  hit(): void {
+    this.#hits += 1;
+  }
+
+  /** Counts a read that had to follow links. */
+  miss(): void {
+    this.#misses += 1;
+  }
+
+  /** What it did so far. */
+  counts(): CacheCounts {
+    return {
+      size: this.#paths?.size ?? 0,
+      hits: this.#hits,
+      misses: this.#misses,
+      evictions: this.#evictions,
+    };
+  }
+}
