@@ -24,6 +24,7 @@ const COMMANDS = [
   "check",
   "backup",
   "readers",
+  "path",
   "demo",
 ];
 

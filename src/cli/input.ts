@@ -26,6 +26,19 @@ export async function* readChunks(stream: AsyncIterable<unknown>): AsyncGenerato
   }
 }
 
+/** All that a stream gives. */
+export async function readAll(stream: AsyncIterable<unknown>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of readChunks(stream)) chunks.push(chunk.slice());
+  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
 /** The error of a file that cannot be read. */
 export function unreadable(file: string, error: unknown): CliError {
   const { code = "EIO", message } = error as { code?: string; message: string };

@@ -10,6 +10,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addDump } from "./commands/dump.ts";
 import { addGet } from "./commands/get.ts";
 import { addLoad } from "./commands/load.ts";
+import { addPath } from "./commands/path.ts";
 import { addPut } from "./commands/put.ts";
 import { addReaders } from "./commands/readers.ts";
 import { addRemove } from "./commands/remove.ts";
@@ -33,6 +34,7 @@ const COMMANDS = [
   addCheck,
   addBackup,
   addReaders,
+  addPath,
   addDemo,
 ];
 

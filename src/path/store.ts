@@ -16,9 +16,10 @@ import { type CacheCounts, PathCache, publishedTxnid } from "./cache.ts";
 import { fastTable } from "./fast.ts";
 import { locate } from "./locate.ts";
 import { type PathEntry, writeMany } from "./many.ts";
-import { invalidPath, normalPath } from "./path.ts";
+import { invalidPath, normalPath, prefixOf } from "./path.ts";
 import { PathReader } from "./reader.ts";
-import { assertValue, GROUP, Link, pathValues, type Stored } from "./stored.ts";
+import { assertValue, type FileContent, GROUP, Link, pathValues, type Place } from "./stored.ts";
+import { type Stored, storedOf } from "./stored.ts";
 import { Tree } from "./tree.ts";
 
 /** How a store of paths is opened. */
@@ -191,6 +192,9 @@ export interface PathStore {
    */
   cache(): { size: number; hits: number; misses: number; evictions: number };
 }
+
+/** What is copied out of a store: the content of a file, a group or a link. */
+export type CopiedOut = FileContent | typeof GROUP | Link;
 
 /** Times that what was read together is read again because of a commit meanwhile. */
 const TRIES_MAX = 4;
@@ -417,6 +421,40 @@ export class OpenPaths implements PathStore {
 
   cache(): CacheCounts {
     return this.#cache.counts();
+  }
+
+  /** Writes what was in a folder, all of it or nothing; what is in a group comes behind it. */
+  async copyIn(entries: readonly PathEntry[]): Promise<void> {
+    await this.#table.write("import", (tree) => {
+      tree.frame(() => {
+        for (const [path, written] of entries) tree.copy(path, written);
+      });
+    });
+  }
+
+  /** What stands at a path, the last link in it not followed, and values not read. */
+  place(path: string): Place | undefined {
+    const named = normalPath(path, "look at");
+    return this.#atOneState((reader) => locate(reader, named, false)).result.place;
+  }
+
+  /** A group and all that is in it, of one state; what is in a group comes behind it. */
+  *copyOut(group: string): Generator<readonly [path: string, stored: CopiedOut]> {
+    const named = normalPath(group, "export");
+    using snapshot = new PinnedSnapshot(this.#access);
+    const reader = this.#readerAt(snapshot);
+    const { place, path: found } = locate(reader, named, true);
+    if (place !== GROUP) throw notListed(named);
+    for (const path of reader.getKeys({ prefix: prefixOf(found) })) {
+      const stored = storedOf(reader.getBinary(path)!);
+      if (stored !== undefined) yield [normalPath(path, "export"), stored];
+    }
+  }
+
+  /** How many entries are in a group, those of its groups with them. */
+  count(group: string): number {
+    const path = this.resolve(group);
+    return path === undefined ? 0 : this.#reader.getCount({ prefix: prefixOf(path) });
   }
 
   get #fast(): StoreTable<Uint8Array, string | Uint8Array> {

@@ -10,7 +10,7 @@
  * The marker is last, so that the bytes before it lie where those of any value do.
  */
 import { copyBytes } from "../codec/copy.ts";
-import { encodeText, readText, type Source, writeShortText } from "../codec/text.ts";
+import { encodeText, readText, type Source, sourceOf, writeShortText } from "../codec/text.ts";
 import {
   CODEC_ID,
   handOver,
@@ -56,19 +56,8 @@ export class Stamp {
   }
 }
 
-/** A value to be stored with what a file has besides its bytes. */
-export class FileValue {
-  readonly bytes: Uint8Array;
-  readonly isExecutable: boolean;
-
-  constructor(bytes: Uint8Array, isExecutable: boolean) {
-    this.bytes = bytes;
-    this.isExecutable = isExecutable;
-  }
-}
-
-/** What was stored at another path, marker and all. */
-export class Unchanged {
+/** Bytes to be stored as they are, marker and all. */
+export class Marked {
   readonly bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
@@ -81,11 +70,34 @@ export type Place = typeof VALUE | typeof GROUP | Link;
 /** What is read at a path. */
 export type Stored = Uint8Array | typeof GROUP | Link | Stamp;
 /** What is written at a path. */
-export type Written = Uint8Array | string | FileValue | typeof GROUP | Link | Stamp | Unchanged;
+export type Written = Uint8Array | string | typeof GROUP | Link | Stamp | Marked;
 
-/** Whether the file that a stored value came from could be run. */
-export function isExecutable(stored: Uint8Array): boolean {
-  return (stored[stored.length - 1]! & EXECUTABLE) !== 0;
+/** The content of a file, as a folder has it. */
+export interface FileContent {
+  readonly type: "file";
+  readonly bytes: Uint8Array;
+  /** Whether it may be run. */
+  readonly isExecutable: boolean;
+}
+
+/** Most bytes that a value has. */
+export const CONTENT_SIZE_MAX: number = VALUE_SIZE_MAX - 1;
+
+/** Stores the content of a file, in memory that has one byte more, which becomes the marker. */
+export function markedFile(room: Uint8Array, isExecutable: boolean): Marked {
+  room[room.length - 1] = isExecutable ? EXECUTABLE : KIND.value;
+  return new Marked(room);
+}
+
+/** What is stored, of which all bytes were read. */
+export function storedOf(bytes: Uint8Array): FileContent | typeof GROUP | Link | undefined {
+  const source = sourceOf(bytes);
+  const kind = kindOf(source, 0, bytes.length);
+  if (kind === KIND.group) return GROUP;
+  if (kind === KIND.link) return linkOf(source, 0, bytes.length);
+  if (kind === KIND.stamp) return undefined;
+  const isExecutable = (bytes[bytes.length - 1]! & EXECUTABLE) !== 0;
+  return { type: "file", bytes: bytes.subarray(0, -1), isExecutable };
 }
 
 /** What stands where these bytes are stored. */
@@ -169,10 +181,7 @@ function encode(area: ValueArea, value: unknown): number {
   if (typeof value === "string") return markText(area, value, KIND.value);
   if (value === GROUP) return mark(area, NOTHING, KIND.group);
   if (value instanceof Link) return markLink(area, value);
-  if (value instanceof FileValue) {
-    return mark(area, value.bytes, value.isExecutable ? EXECUTABLE : KIND.value);
-  }
-  if (value instanceof Unchanged) return handOver(area, value.bytes);
+  if (value instanceof Marked) return handOver(area, value.bytes);
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setFloat64(0, (value as Stamp).txnid, true);
   return mark(area, bytes, KIND.stamp);

@@ -13,7 +13,7 @@ import { encodeKey, putPrepared, removeEncoded, type Target } from "../write.ts"
 import { locate, type Location } from "./locate.ts";
 import { invalidPath, isWithin, parentOf, ROOT } from "./path.ts";
 import type { PathReader } from "./reader.ts";
-import { GROUP, Link, Stamp, Unchanged, type Written } from "./stored.ts";
+import { GROUP, Link, Marked, Stamp, type Written } from "./stored.ts";
 
 /** Entries of a group that are moved at a time. */
 const MOVED_COUNT = 256;
@@ -89,6 +89,19 @@ export class Tree {
       this.put(location.path, link);
       this.#stamp();
     });
+  }
+
+  /** Writes what was in a folder: in place of a value or a link, and through no link at all. */
+  copy(path: string, written: Written): void {
+    const location = locate(this.reader, path, false);
+    const { place, path: found } = location;
+    if (found !== path) throw notGroup("write", path, "a link above it");
+    if (written === GROUP && place === GROUP) return;
+    if (place === GROUP) throw isGroup("write", path);
+    if (written === GROUP && place !== undefined) throw notGroup("make the group", path, path);
+    this.#makeAbove(location, "write");
+    this.put(path, written);
+    if (written instanceof Link || place instanceof Link) this.#stamp();
   }
 
   /** Removes what stands at a path, a link itself; whether something did. */
@@ -184,8 +197,7 @@ export class Tree {
 
   /** What is stored at a path, to be stored elsewhere as it is. */
   #read(path: string): Written {
-    const bytes = this.reader.getBinary(path)!;
-    return new Unchanged(bytes);
+    return new Marked(this.reader.getBinary(path)!);
   }
 
   /** Moves all that is in a group: a few entries at a time, each value alone in memory. */

@@ -6,7 +6,7 @@ import type { Durability, PutOptions } from "../../mod.ts";
 import { type EncodingChoice, encodingOptions, ensureTable, withStore } from "../access.ts";
 import { declare, given, required, run, type TableChoice, withTable } from "../command.ts";
 import { CliError, EXIT, usageError } from "../exit.ts";
-import { readChunks, unreadable } from "../input.ts";
+import { readAll, unreadable } from "../input.ts";
 import { parseKey, parseValue } from "../literal.ts";
 import { withDurability, withEncodings } from "../options.ts";
 import type { TerminalOptions } from "../terminal.ts";
@@ -22,19 +22,6 @@ function readValueFile(file: string): Promise<Uint8Array> {
   return readFile(file).catch((error: unknown) => {
     throw unreadable(file, error);
   });
-}
-
-/** All of standard input. */
-async function readStandardInput(): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of readChunks(process.stdin)) chunks.push(chunk.slice());
-  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
 }
 
 /** The value as its encoding takes it, from the content of a file or of standard input. */
@@ -74,7 +61,7 @@ export function addPut(program: Command): void {
     const content = options.file !== undefined
       ? await readValueFile(options.file)
       : valueText === "-"
-      ? await readStandardInput()
+      ? await readAll(process.stdin)
       : undefined;
     const opening = {
       ...given({ durability: options.durability }),
