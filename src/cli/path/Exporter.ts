@@ -6,8 +6,8 @@
  */
 import { closeSync, lstatSync, mkdirSync, openSync, symlinkSync, unlinkSync } from "node:fs";
 import { writeSync } from "node:fs";
-import { isAbsolute, join, posix } from "node:path";
-import { isWithin, parentOf, prefixOf } from "../../path/path.ts";
+import { isAbsolute, join } from "node:path";
+import { isWithin, joinPath, parentOf, prefixOf, ROOT } from "../../path/path.ts";
 import type { OpenPaths } from "../../path/store.ts";
 import { type FileContent, GROUP, Link } from "../../path/stored.ts";
 import { CliError, EXIT } from "../exit.ts";
@@ -120,8 +120,33 @@ export class Exporter {
   #textOf(path: string, { target, text }: Link): string {
     if (target === null || (text !== null && isAbsolute(text))) return text!;
     if (!isWithin(target, this.#group)) this.outside += 1;
-    const here = `/${posix.dirname(path)}`;
-    const isSame = text !== null && posix.resolve(here, text) === posix.resolve("/", target);
-    return isSame ? text : relativeText(path, target);
+    return text !== null && this.#whereTo(path, text) === target
+      ? text
+      : relativeText(path, target);
+  }
+
+  /** Where a relative text leads from a link, links in it followed where ".." leaves them. */
+  #whereTo(link: string, text: string): string | undefined {
+    let at = parentOf(link);
+    for (const part of text.split("/")) {
+      if (part === "" || part === ".") continue;
+      if (part !== "..") {
+        at = joinPath(at, part);
+        continue;
+      }
+      const left = this.#resolve(at);
+      if (left === undefined || left === ROOT) return undefined;
+      at = parentOf(left);
+    }
+    return at;
+  }
+
+  #resolve(path: string): string | undefined {
+    try {
+      return this.#paths.resolve(path);
+    } catch {
+      // A loop leads nowhere.
+      return undefined;
+    }
   }
 }

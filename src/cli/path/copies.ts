@@ -104,9 +104,9 @@ ${KEPT}`,
     const group = normalPath(args[2] ?? "", "import to");
     assertFolder(folder);
     const copied = await writePaths(store, options, async (paths) => {
-      if (paths.type(group) === "link") throw exists("import to", group, EXIT.store);
-      if (options.merge !== true && paths.list(group).length > 0) {
-        throw exists("import to", group, EXIT.store);
+      const isFull = paths.type(group) === "link" || paths.list(group).length > 0;
+      if (isFull && options.merge !== true) {
+        throw exists("import to", group === "" ? store : group, EXIT.store);
       }
       return await importFolder(terminal, paths, folder, group);
     });
