@@ -47,6 +47,15 @@ const targets: readonly Target[] = [
   { workload: "await_durable", against: appendFloors.native.name, least: NEAR_NATIVE },
   { workload: "await_pair_durable", against: appendFloors.async.name, least: NEAR_NODE },
   { workload: "writers_64", least: 6, aim: 9 },
+  ...[
+    "path_write_fast",
+    "path_write_many",
+    "path_write_many_new",
+    "path_read",
+    "path_read_links",
+    "path_read_fast",
+    "path_read_many_fast",
+  ].map((workload) => ({ workload, least: 3 })),
   { workload: "mixed", least: 4 },
   { workload: "mixed_workers", least: 4 },
   ...["1kb", "4kb", "1mb"].flatMap((size) => [

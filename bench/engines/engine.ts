@@ -4,6 +4,8 @@
  * and is awaited; nothing is measured here.
  */
 
+import type { PathStore } from "../../src/path/mod.ts";
+
 /** What a commit waits for: stable storage, or nothing but the kernel. */
 export type Durability = "flushed" | "unflushed";
 
@@ -38,6 +40,8 @@ export interface OpenStore {
   putSync?(key: string, value: Uint8Array): void;
   /** One transaction of many puts; `isOrdered` says that all keys rise and are new. */
   write(entries: readonly Entry[], isOrdered: boolean): Awaitable<void>;
+  /** The same store by paths, where it has groups and links. */
+  paths?(): PathStore;
   close(): Awaitable<void>;
 }
 

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { open } from "../../src/mod.ts";
+import { openPaths } from "../../src/path/mod.ts";
 import type { Engine, Finder, OpenOptions, OpenStore } from "./engine.ts";
 
 const durabilities = { flushed: "durable", unflushed: "none" } as const;
@@ -42,6 +43,7 @@ function openStore(
       if (isOrdered) store.putManySync(entries, { append: true });
       else store.putManySync(entries);
     },
+    paths: () => openPaths(store),
     close: () => store.close(),
   };
 }

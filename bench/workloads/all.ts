@@ -4,6 +4,7 @@ import { files } from "./files.ts";
 import { floors } from "./floors.ts";
 import { loads } from "./loads.ts";
 import { mixed } from "./mixed.ts";
+import { paths } from "./paths.ts";
 import { reads } from "./reads.ts";
 import { small } from "./small.ts";
 import { values } from "./values.ts";
@@ -16,6 +17,7 @@ const all: readonly Workload[] = [
   ...reads,
   ...small,
   ...values,
+  ...paths,
   ...mixed,
   ...commits,
 ];

@@ -42,6 +42,7 @@ export interface Workload {
     | "mixed"
     | "values"
     | "small"
+    | "paths"
     | "floors";
   /** What is counted: "gets", "rows". */
   readonly operation: string;
