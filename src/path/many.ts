@@ -7,7 +7,7 @@ import { putCondition } from "../write.ts";
 import { putManyNow } from "../write_many.ts";
 import { locate } from "./locate.ts";
 import { invalidPath, joinPath, parentOf, ROOT } from "./path.ts";
-import { GROUP, Link, type Written } from "./stored.ts";
+import { GROUP, Link, type Place, type Written } from "./stored.ts";
 import type { Tree } from "./tree.ts";
 
 /** A value on its way to a normal path. */
@@ -19,6 +19,8 @@ interface Goal {
   readonly path: string;
   /** Whether it was made for them. */
   readonly isNew: boolean;
+  /** Whether it was named by another path. */
+  readonly isMoved: boolean;
 }
 
 /** The writing of one set of values. */
@@ -37,38 +39,65 @@ class ManyWriter {
   }
 
   write(entries: readonly PathEntry[]): void {
-    for (const [path] of entries) this.#prepare(path);
-    for (const entry of entries) this.#add(entry);
+    const goals = this.#prepare(entries);
+    const moved = entries.map((entry, index) => this.#moved(entry, goals[index]!));
+    const looked = moved.filter((_, index) => !goals[index]!.isNew).map(([path]) => path);
+    const places = this.#tree.reader.places(looked);
+    let next = 0;
+    for (const [index, entry] of moved.entries()) {
+      const goal = goals[index]!;
+      if (goal.isNew) this.#addNew(entry);
+      else this.#add(entry, places[next++]);
+    }
     this.#send();
   }
 
-  /** Makes sure of the group that a path is in. */
-  #prepare(path: string): void {
-    const parent = parentOf(path);
-    if (this.#goals.has(parent)) return;
-    const { reader } = this.#tree;
-    const { place, path: found } = locate(reader, parent, true);
-    const isNew = place === undefined;
-    if (place !== GROUP) this.#tree.makeGroup(parent);
-    this.#goals.set(parent, { path: found, isNew });
-    for (let group = found; !this.#groups.has(group); group = parentOf(group)) {
-      this.#groups.add(group);
-    }
+  /** Makes sure of the groups that the values go to; the one of each. */
+  #prepare(entries: readonly PathEntry[]): Goal[] {
+    let last = "";
+    let goal: Goal | undefined;
+    return entries.map(([path]) => {
+      const size = Math.max(0, path.lastIndexOf("/"));
+      // Paths often come group by group.
+      if (goal !== undefined && size === last.length && path.startsWith(last)) return goal;
+      last = path.slice(0, size);
+      goal = this.#goals.get(last) ?? this.#findGoal(last);
+      return goal;
+    });
   }
 
-  #add(entry: PathEntry): void {
-    const [path, value] = entry;
-    const parent = parentOf(path);
-    const goal = this.#goals.get(parent)!;
-    const isMoved = goal.path !== parent;
-    const at = isMoved ? joinPath(goal.path, nameOf(path)) : path;
-    if (this.#groups.has(at)) throw invalidPath("write", path, "a group stands there");
-    if (!goal.isNew || this.#isSurprised) {
-      const place = this.#tree.reader.lookUp(at);
-      if (place === GROUP) throw invalidPath("write", path, "a group stands there");
-      if (place instanceof Link) return this.#follow(at, value);
+  /** Makes sure of one group. */
+  #findGoal(group: string): Goal {
+    const { place, path } = locate(this.#tree.reader, group, true);
+    if (place !== GROUP) this.#tree.makeGroup(group);
+    const goal = { path, isNew: place === undefined, isMoved: path !== group };
+    this.#goals.set(group, goal);
+    for (let above = path; !this.#groups.has(above); above = parentOf(above)) {
+      this.#groups.add(above);
     }
-    this.#rows.push(isMoved ? [at, value] : entry);
+    return goal;
+  }
+
+  /** An entry at its path without links in the groups above it. */
+  #moved(entry: PathEntry, { path, isMoved }: Goal): PathEntry {
+    return isMoved ? [joinPath(path, nameOf(entry[0])), entry[1]] : entry;
+  }
+
+  /** Adds a value in a group that was made for it. */
+  #addNew(entry: PathEntry): void {
+    const [path] = entry;
+    if (this.#groups.has(path)) throw invalidPath("write", path, "a group stands there");
+    if (this.#isSurprised) this.#add(entry, undefined);
+    else this.#rows.push(entry);
+  }
+
+  /** Adds a value where something may stand. */
+  #add(entry: PathEntry, seen: Place | undefined): void {
+    const [path, value] = entry;
+    const place = this.#isSurprised ? this.#tree.reader.lookUp(path) : seen;
+    if (place === GROUP) throw invalidPath("write", path, "a group stands there");
+    if (place instanceof Link) this.#follow(path, value);
+    else this.#rows.push(entry);
   }
 
   /** Writes where a link leads; groups may be made there. */

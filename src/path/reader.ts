@@ -8,16 +8,38 @@
 import type { Key } from "../codec/key.ts";
 import { failure, LARGE, NOT_FOUND, OPTIONS } from "../library.ts";
 import { TableReader } from "../reader.ts";
+import type { Session } from "../session.ts";
+import { TableState } from "../table_state.ts";
 import { ROOT } from "./path.ts";
-import { GROUP, type Place, placeOf, Stamp, type Stored, VALUE } from "./stored.ts";
+import { GROUP, pathPlaces, type Place, placeOf, Stamp, type Stored, VALUE } from "./stored.ts";
 
 /** Where a range goes on behind everything below a path: '0' follows '/'. */
 const BEHIND = "0";
 /** Keys below a member that are passed over one by one before the rest is jumped. */
 const PASSED_MAX = 24;
 
+/** A table of paths as lookups that do not read values see it. */
+class PlaceState extends TableState {
+  readonly #of: TableState;
+
+  constructor(session: Session, of: TableState) {
+    super(of.name, of.index);
+    this.#of = of;
+    this.agree(session);
+  }
+
+  override agree(session: Session): void {
+    if (!this.#of.isKept) this.#of.adopt(session);
+    this.keys = this.#of.keys;
+    this.values = pathPlaces;
+    this.isKept = this.#of.isKept;
+  }
+}
+
 /** A table of paths in one state. */
 export class PathReader extends TableReader<Stored, string> {
+  #placeState: PlaceState | null = null;
+
   /** What stands at a path; the root always does. */
   lookUp(path: string): Place | undefined {
     if (path === ROOT) return GROUP;
@@ -36,6 +58,13 @@ export class PathReader extends TableReader<Stored, string> {
     // The table was made meanwhile: get() takes it as what it is.
     if (size === OPTIONS) return this.get(path) instanceof Uint8Array ? VALUE : this.lookUp(path);
     throw failure(size, "read");
+  }
+
+  /** What stands at many paths, in their order; none of them is the root. */
+  places(paths: readonly string[]): (Place | undefined)[] {
+    const { access, state, scope } = this;
+    this.#placeState ??= new PlaceState(access.session, state);
+    return new TableReader<Place, string>(access, this.#placeState, scope).getMany(paths);
   }
 
   /** The commit that last changed links, 0 if none did. */

@@ -205,3 +205,6 @@ export const pathValues: ValueBytes = {
   adopt: null,
   bytesOf: null,
 };
+
+/** The same encoding, of which values are not read. */
+export const pathPlaces: ValueBytes = { ...pathValues, decode: placeOf };
