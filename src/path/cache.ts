@@ -39,11 +39,18 @@ export function publishedTxnid(session: Session): number {
   return words[0]!;
 }
 
+/** A number for how a path begins, below 256. */
+function beginOf(path: string): number {
+  return (path.charCodeAt(0) ^ (path.charCodeAt(1) << 2) ^ (path.charCodeAt(2) << 4)) & 255;
+}
+
 /** Resolved paths. */
 export class PathCache {
   readonly #size: number;
   readonly #ttl: number;
   #paths: LRUCache<string, string> | null = null;
+  /** Which beginnings the paths here have. */
+  readonly #begins: Uint8Array = new Uint8Array(256);
   #txnid = -1;
   #stamp = -1;
   #hits = 0;
@@ -59,9 +66,9 @@ export class PathCache {
     this.#ttl = ttl;
   }
 
-  /** Whether there is nothing to look for. */
-  get isEmpty(): boolean {
-    return this.#paths === null;
+  /** Whether a path may be here: false for most paths that begin as none here does. */
+  mayHave(path: string): boolean {
+    return this.#paths !== null && this.#begins[beginOf(path)] === 1;
   }
 
   /** The commit that what is remembered was last known to hold for. */
@@ -71,7 +78,10 @@ export class PathCache {
 
   /** Tells that in the state of a commit links are as of a stamp. */
   renew(txnid: number, stamp: number): void {
-    if (stamp !== this.#stamp) this.#paths = null;
+    if (stamp !== this.#stamp) {
+      this.#paths = null;
+      this.#begins.fill(0);
+    }
     this.#stamp = stamp;
     this.#txnid = txnid;
   }
@@ -91,6 +101,7 @@ export class PathCache {
         if (reason === "evict") this.#evictions += 1;
       },
     });
+    this.#begins[beginOf(path)] = 1;
     // What was put together of pieces is slower to read each time than one piece.
     this.#paths.set(path, decoder.decode(encodeText(place)));
   }

@@ -23,20 +23,23 @@ export function invalidPath(doing: string, path: unknown, why: string): Error {
  */
 export function normalPath(path: unknown, doing: string): string {
   if (typeof path !== "string") throw invalidPath(doing, path, "pass a path, as a string");
-  if (!path.isWellFormed()) {
-    throw invalidPath(doing, path, "it has half of a surrogate pair, which UTF-8 has no bytes for");
-  }
   const size = path.length;
   let isNormal = true;
   let start = 0;
+  let seen = 0;
   for (let index = 0; index <= size; index += 1) {
-    if (index < size && path.charCodeAt(index) !== SLASH) continue;
+    const code = index < size ? path.charCodeAt(index) : SLASH;
+    seen |= code;
+    if (code !== SLASH) continue;
     const partSize = index - start;
     if (partSize === 0) isNormal = false;
     else if (partSize <= 2 && isDots(path, start, index)) {
       throw invalidPath(doing, path, 'a part is "." or ".."; name each group');
     }
     start = index + 1;
+  }
+  if (seen > 0x7f && !path.isWellFormed()) {
+    throw invalidPath(doing, path, "it has half of a surrogate pair, which UTF-8 has no bytes for");
   }
   return isNormal ? path : path.split("/").filter((part) => part !== "").join("/");
 }

@@ -244,7 +244,7 @@ export class OpenPaths implements PathStore {
 
   read(path: string): Uint8Array | undefined {
     if (typeof path !== "string" || path.length >= LONG_MIN) path = normalPath(path, "read");
-    if (!this.#cache.isEmpty) {
+    if (this.#cache.mayHave(path)) {
       const value = this.#readKnown(path);
       if (value !== undefined) return value;
     }
