@@ -7,11 +7,17 @@ import { putCondition } from "../write.ts";
 import { putManyNow } from "../write_many.ts";
 import { locate } from "./locate.ts";
 import { invalidPath, joinPath, parentOf, ROOT } from "./path.ts";
-import { GROUP, Link, type Place, type Written } from "./stored.ts";
+import { GROUP, Link, type Place, VALUE, type Written } from "./stored.ts";
 import type { Tree } from "./tree.ts";
 
-/** A value on its way to a normal path. */
+/** Something on its way to a normal path. */
 export type PathEntry = readonly [path: string, value: Written];
+
+/** Values on their way to normal paths: two lists of one length, which belong to the writing. */
+export interface PathRows {
+  readonly paths: string[];
+  readonly values: Written[];
+}
 
 /** A group that values go to. */
 interface Goal {
@@ -26,44 +32,58 @@ interface Goal {
 /** The writing of one set of values. */
 class ManyWriter {
   readonly #tree: Tree;
+  readonly #paths: string[];
+  readonly #values: Written[];
   /** Groups as they are named. */
   readonly #goals: Map<string, Goal> = new Map();
-  /** Paths of groups that are known to stand. */
+  /** Paths of groups that are known to stand, and of groups that have such groups in them. */
   readonly #groups: Set<string> = new Set();
-  #rows: PathEntry[] = [];
+  readonly #holders: Set<string> = new Set();
+  /** Rows that were handed over. */
+  #sent = 0;
   /** Whether groups were made that #groups does not have. */
   #isSurprised = false;
 
-  constructor(tree: Tree) {
+  constructor(tree: Tree, { paths, values }: PathRows) {
     this.#tree = tree;
+    this.#paths = paths;
+    this.#values = values;
   }
 
-  write(entries: readonly PathEntry[]): void {
-    const goals = this.#prepare(entries);
-    const moved = entries.map((entry, index) => this.#moved(entry, goals[index]!));
-    const looked = moved.filter((_, index) => !goals[index]!.isNew).map(([path]) => path);
+  write(): void {
+    const paths = this.#paths;
+    const goals = this.#prepare();
+    const looked: string[] = [];
+    for (let index = 0; index < paths.length; index += 1) {
+      const { isMoved, isNew, path } = goals[index]!;
+      if (isMoved) paths[index] = joinPath(path, nameOf(paths[index]!));
+      if (!isNew) looked.push(paths[index]!);
+    }
     const places = this.#tree.reader.places(looked);
     let next = 0;
-    for (const [index, entry] of moved.entries()) {
+    for (let index = 0; index < paths.length; index += 1) {
       const goal = goals[index]!;
-      if (goal.isNew) this.#addNew(entry);
-      else this.#add(entry, places[next++]);
+      const seen = goal.isNew ? this.#placeInNew(goal, paths[index]!) : places[next++];
+      if (seen !== VALUE || this.#isSurprised) this.#settle(index, seen);
     }
-    this.#send();
+    this.#send(paths.length);
   }
 
   /** Makes sure of the groups that the values go to; the one of each. */
-  #prepare(entries: readonly PathEntry[]): Goal[] {
+  #prepare(): Goal[] {
+    const goals: Goal[] = [];
     let last = "";
     let goal: Goal | undefined;
-    return entries.map(([path]) => {
+    for (const path of this.#paths) {
       const size = Math.max(0, path.lastIndexOf("/"));
       // Paths often come group by group.
-      if (goal !== undefined && size === last.length && path.startsWith(last)) return goal;
-      last = path.slice(0, size);
-      goal = this.#goals.get(last) ?? this.#findGoal(last);
-      return goal;
-    });
+      if (goal === undefined || size !== last.length || !path.startsWith(last)) {
+        last = path.slice(0, size);
+        goal = this.#goals.get(last) ?? this.#findGoal(last);
+      }
+      goals.push(goal);
+    }
+    return goals;
   }
 
   /** Makes sure of one group. */
@@ -72,45 +92,56 @@ class ManyWriter {
     if (place !== GROUP) this.#tree.makeGroup(group);
     const goal = { path, isNew: place === undefined, isMoved: path !== group };
     this.#goals.set(group, goal);
-    for (let above = path; !this.#groups.has(above); above = parentOf(above)) {
+    for (let above = path; !this.#groups.has(above);) {
       this.#groups.add(above);
+      above = parentOf(above);
+      this.#holders.add(above);
     }
     return goal;
   }
 
-  /** An entry at its path without links in the groups above it. */
-  #moved(entry: PathEntry, { path, isMoved }: Goal): PathEntry {
-    return isMoved ? [joinPath(path, nameOf(entry[0])), entry[1]] : entry;
+  /** What stands in a group that was made for the values: groups that were made with it. */
+  #placeInNew({ path: group }: Goal, path: string): Place | undefined {
+    return this.#holders.has(group) && this.#groups.has(path) ? GROUP : undefined;
   }
 
-  /** Adds a value in a group that was made for it. */
-  #addNew(entry: PathEntry): void {
-    const [path] = entry;
-    if (this.#groups.has(path)) throw invalidPath("write", path, "a group stands there");
-    if (this.#isSurprised) this.#add(entry, undefined);
-    else this.#rows.push(entry);
-  }
-
-  /** Adds a value where something may stand. */
-  #add(entry: PathEntry, seen: Place | undefined): void {
-    const [path, value] = entry;
+  /** Refuses a group where a value is to be written, and follows a link there. */
+  #settle(index: number, seen: Place | undefined): void {
+    const path = this.#paths[index]!;
     const place = this.#isSurprised ? this.#tree.reader.lookUp(path) : seen;
     if (place === GROUP) throw invalidPath("write", path, "a group stands there");
-    if (place instanceof Link) this.#follow(path, value);
-    else this.#rows.push(entry);
-  }
-
-  /** Writes where a link leads; groups may be made there. */
-  #follow(path: string, value: Written): void {
-    this.#send();
+    if (!(place instanceof Link)) return;
+    // Groups may be made where it leads, over values that come before this one.
+    this.#send(index);
     this.#isSurprised = true;
-    this.#rows.push([this.#tree.place(path), value]);
+    this.#paths[index] = this.#tree.place(path);
   }
 
-  #send(): void {
+  /** Hands over all rows up to an index. */
+  #send(end: number): void {
     const { target } = this.#tree;
-    putManyNow(target, this.#rows, putCondition(target.session, target.table, undefined));
-    this.#rows = [];
+    const rows = { [Symbol.iterator]: () => this.#rows(this.#sent, end) };
+    putManyNow(target, rows, putCondition(target.session, target.table, undefined));
+    this.#sent = end;
+  }
+
+  /** Rows from one index to another, each in the place of the one before. */
+  #rows(from: number, end: number): Iterator<readonly [string, Written]> {
+    const paths = this.#paths;
+    const values = this.#values;
+    const row: [string, Written] = ["", ""];
+    const result = { done: false, value: row };
+    const ended = { done: true, value: undefined } as const;
+    let index = from;
+    return {
+      next() {
+        if (index >= end) return ended;
+        row[0] = paths[index]!;
+        row[1] = values[index]!;
+        index += 1;
+        return result;
+      },
+    };
   }
 }
 
@@ -119,10 +150,9 @@ function nameOf(path: string): string {
 }
 
 /** Writes many values; all of them or none. */
-export function writeMany(tree: Tree, entries: readonly PathEntry[]): number {
-  for (const [path] of entries) {
-    if (path === ROOT) throw invalidPath("write", path, "a group stands there");
-  }
-  tree.frame(() => new ManyWriter(tree).write(entries));
-  return entries.length;
+export function writeMany(tree: Tree, rows: PathRows): number {
+  const { paths } = rows;
+  if (paths.includes(ROOT)) throw invalidPath("write", ROOT, "a group stands there");
+  tree.frame(() => new ManyWriter(tree, rows).write());
+  return paths.length;
 }

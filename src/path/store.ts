@@ -15,7 +15,7 @@ import { assertIterable } from "../write_many.ts";
 import { type CacheCounts, PathCache, publishedTxnid } from "./cache.ts";
 import { fastTable } from "./fast.ts";
 import { locate } from "./locate.ts";
-import { type PathEntry, writeMany } from "./many.ts";
+import { type PathEntry, type PathRows, writeMany } from "./many.ts";
 import { invalidPath, normalPath, prefixOf } from "./path.ts";
 import { PathReader } from "./reader.ts";
 import { assertValue, type FileContent, GROUP, Link, pathValues, type Place } from "./stored.ts";
@@ -353,14 +353,15 @@ export class OpenPaths implements PathStore {
     entries: Iterable<readonly [string, Uint8Array | string]>,
   ): Promise<number> {
     assertIterable(entries);
-    const named: PathEntry[] = [];
+    const rows: PathRows = { paths: [], values: [] };
     for (const entry of entries) {
       if (!Array.isArray(entry)) throw invalidPath("write", entry, "pass [path, value]");
-      const [path, value] = entry as unknown as [unknown, unknown];
+      const value: unknown = entry[1];
       assertValue(value);
-      named.push([normalPath(path, "write"), this.#kept(value)]);
+      rows.paths.push(normalPath(entry[0], "write"));
+      rows.values.push(this.#kept(value));
     }
-    return await this.#table.write("write many", (tree) => writeMany(tree, named));
+    return await this.#table.write("write many", (tree) => writeMany(tree, rows));
   }
 
   async makeGroup(path: string): Promise<void> {
