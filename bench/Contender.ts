@@ -20,10 +20,10 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The command that runs a file of this folder on this runtime. */
-function commandOf(file: string): readonly [string, ...string[]] {
+/** The command that runs the file of a contender on this runtime. */
+function commandOf(file: URL): readonly [string, ...string[]] {
   const { name, command } = currentRuntime();
-  const path = fileURLToPath(new URL(file, import.meta.url));
+  const path = fileURLToPath(file);
   // Its own store, which is a peer here, is behind this switch.
   const more = name === "deno" ? ["--unstable-kv", "--no-check"] : [];
   return [...command, ...more, path];
@@ -40,17 +40,19 @@ export class Contender {
    * Starts one.
    *
    * @param prefix A program that runs it, with its arguments: strace.
+   * @param file What it runs: that of another clone, where two builds are compared.
    */
   constructor(
     id: string,
     folder: string,
     sizes: Sizes,
     prefix: readonly string[] = [],
+    file: URL = new URL("contender_main.ts", import.meta.url),
   ) {
     this.id = id;
     const [program, ...args] = [
       ...prefix,
-      ...commandOf("contender_main.ts"),
+      ...commandOf(file),
       id,
       folder,
       JSON.stringify(sizes),

@@ -72,9 +72,14 @@ class Player {
         this.#settle();
         return null;
       case "run": {
+        const before = process.cpuUsage();
         const measured = await this.#sessions.get(order.part)!.run(order.round);
+        const { user, system } = process.cpuUsage(before);
         this.#settle();
-        return measured;
+        return {
+          ...measured,
+          cpu: (user + system) * 1000 / measured.operations,
+        };
       }
       case "end":
         for (const session of this.#sessions.values()) await session.end();

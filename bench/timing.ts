@@ -8,6 +8,8 @@ export interface Measured {
   readonly time: number;
   /** How many operations were done in all, those of the warming included. */
   readonly operations: number;
+  /** Nanoseconds of processors that one operation took, in all threads of the process. */
+  readonly cpu?: number;
 }
 
 /** Nanoseconds since some moment. */
