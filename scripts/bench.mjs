@@ -2,8 +2,10 @@
  * `npm run bench`: makes the clone ready, installs the peers inside `bench/`, and measures on Bun,
  * then on Deno.
  *
- * Usage: node scripts/bench.mjs [bun|deno] [--quick] [--json] [--write]
+ * Usage: node scripts/bench.mjs [bun|deno] [MICRO] [--quick] [--json] [--write]
  *          [--only NAMES] [--engines IDS] [--rounds N] [--entries N] [--seed N]
+ *   MICRO      db_comparison, btree_ops, page_alloc or realistic: a micro-benchmark alone (on Bun, if
+ *              no runtime is named); takes --quick, --json, --engines and --milliseconds
  *   --quick    little of everything: shows that it works, says nothing about speed
  *   --json     also writes bench/results/bun.json and deno.json
  *   --write    also writes bench/RESULTS.md and bench/plots (of whole runs on both runtimes only)
@@ -19,7 +21,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { build, install } from "./setup.mjs";
-import { root, run, runOrExit, tools } from "./tools.mjs";
+import { root, run, runOrExit, tools, zigBuild } from "./tools.mjs";
 
 const folder = join(root, "bench");
 const results = join(folder, "results");
@@ -30,6 +32,9 @@ const runtimes = {
   bun: [tools.bun, ["run", main]],
   deno: [tools.deno, ["run", "--quiet", "--allow-all", "--unstable-kv", main]],
 };
+
+/** What can be run alone (`bench/micro`). */
+const micros = ["db_comparison", "btree_ops", "page_alloc", "realistic"];
 
 function versionOf(name) {
   const path = join(folder, "node_modules", name, "package.json");
@@ -61,7 +66,7 @@ async function buildRivals() {
   if (status !== 0) console.log("bench: cargo failed; redb is left out");
 }
 
-const passed = ["only", "engines", "rounds", "entries", "seed"];
+const passed = ["only", "engines", "rounds", "entries", "seed", "milliseconds"];
 
 function readArguments() {
   const text = { type: "string" };
@@ -72,11 +77,14 @@ function readArguments() {
     options,
     allowPositionals: true,
   });
-  const unknown = positionals.find((name) => !(name in runtimes));
+  const unknown = positionals.find((name) => !(name in runtimes) && !micros.includes(name));
   if (unknown !== undefined) {
-    throw new Error(`there is no runtime "${unknown}"`);
+    throw new Error(`there is no runtime and no micro-benchmark "${unknown}"`);
   }
-  const names = positionals.length > 0 ? positionals : Object.keys(runtimes);
+  const alone = positionals.filter((name) => micros.includes(name));
+  const chosen = positionals.filter((name) => name in runtimes);
+  if (alone.length > 0) return { values, alone, names: chosen.length > 0 ? chosen : ["bun"] };
+  const names = chosen.length > 0 ? chosen : Object.keys(runtimes);
   const isPartial = values.quick ||
     names.length < Object.keys(runtimes).length ||
     values.only !== undefined || values.engines !== undefined ||
@@ -84,7 +92,7 @@ function readArguments() {
   if (values.write && isPartial) {
     throw new Error("--write takes a whole run on both runtimes");
   }
-  return { values, names };
+  return { values, alone, names };
 }
 
 function readOrExit() {
@@ -98,15 +106,32 @@ function readOrExit() {
   }
 }
 
-const { values, names } = readOrExit();
+/** Runs micro-benchmarks, each in a process of its own. */
+async function runMicros(alone, names, values, flags) {
+  await runOrExit(tools.zig, zigBuild("bench-layers"));
+  for (const name of names) {
+    const [program, args] = runtimes[name];
+    for (const micro of alone) {
+      const path = join(results, `${micro}-${name}.json`);
+      const file = [...args.slice(0, -1), join(folder, "micro", "main.ts"), micro];
+      await runOrExit(program, [...file, ...flags, ...(values.json ? ["--json", path] : [])]);
+    }
+  }
+}
+
+const { values, alone, names } = readOrExit();
 const flags = passed.flatMap((name) => name in values ? [`--${name}`, values[name]] : []);
 if (values.quick) flags.push("--quick");
 
 await install();
 await build();
 await installPeers();
-await buildRivals();
 mkdirSync(results, { recursive: true });
+if (alone.length > 0) {
+  await runMicros(alone, names, values, flags);
+  process.exit(0);
+}
+await buildRivals();
 const paths = [];
 for (const name of names) {
   const [program, args] = runtimes[name];

@@ -247,6 +247,7 @@ fn addBenchStep(b: *std.Build, target: std.Build.ResolvedTarget) void {
     b.step("bench-native", "Measure the library beside liblmdb; arguments behind --")
         .dependOn(&run.step);
     addRivals(b, target);
+    addLayers(b, target);
     const build_step = b.step("bench-native-build", "Build that into zig-out/bin, running nothing");
     build_step.dependOn(&install.step);
     build_step.dependOn(&install_library.step);
@@ -266,6 +267,28 @@ fn addRivals(b: *std.Build, target: std.Build.ResolvedTarget) void {
     });
     const install = b.addInstallArtifact(library, .{});
     b.step("bench-rivals", "Build what calls native rivals").dependOn(&install.step);
+}
+
+/// The layers of the engine as a library, for `bench/micro`; it is no part of what is shipped.
+fn addLayers(b: *std.Build, target: std.Build.ResolvedTarget) void {
+    const module = b.createModule(.{
+        .root_source_file = b.path("../bench/native/layers.zig"),
+        .target = target,
+        .optimize = .ReleaseFast,
+        .link_libc = true,
+        .strip = true,
+        .pic = true,
+    });
+    module.addImport("layers", createModule(b, "layers.zig", target, .ReleaseFast, .native, true));
+    const wide = wideObjects(b, target, .ReleaseFast, true);
+    for (wide) |object| module.addObject(object);
+    const options: std.Build.LibraryOptions = .{
+        .name = "layers",
+        .linkage = .dynamic,
+        .root_module = module,
+    };
+    const install = b.addInstallArtifact(b.addLibrary(options), .{});
+    b.step("bench-layers", "Build what measures single layers").dependOn(&install.step);
 }
 
 fn addTool(b: *std.Build, name: []const u8, root: []const u8) *std.Build.Step.Run {

@@ -121,12 +121,15 @@ const zig_order = [_][]const u8{
 
     "lib",
     "abi",
+    "layers",
     "tidy",
     "test",
 };
 
 /// Programs and roots that nothing imports.
-const zig_roots = [_][]const u8{ "zig/build.zig", "zig/tidy.zig", "zig/abi.zig", "zig/wide.zig" };
+const zig_roots = [_][]const u8{
+    "zig/build.zig", "zig/tidy.zig", "zig/abi.zig", "zig/wide.zig", "zig/layers.zig",
+};
 
 /// The files of `ffi` and `src` in the order of import. A folder stands for its files, which may
 /// import each other.

@@ -54,7 +54,7 @@ const alone: Workload = {
 };
 
 /** A Worker that has the store open. */
-class Thread {
+export class Thread {
   readonly #worker: Worker = new Worker(new URL("./thread_main.ts", import.meta.url), {
     type: "module",
   });
@@ -77,7 +77,7 @@ class Thread {
 }
 
 /** What several threads did at the same time, as one figure. */
-function together(all: readonly Measured[]): Measured {
+export function together(all: readonly Measured[]): Measured {
   const rate = all.reduce((sum, { time }) => sum + 1 / time, 0);
   const operations = all.reduce((sum, { operations }) => sum + operations, 0);
   return { time: 1 / rate, operations };
