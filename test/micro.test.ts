@@ -1,4 +1,4 @@
-/** The micro-benchmarks run, and keep what they measured. Nothing here says anything about speed. */
+/** The micro-benchmarks run and keep what they measured. Nothing here says anything of speed. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";

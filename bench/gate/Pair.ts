@@ -1,8 +1,9 @@
 /**
- * Two builds side by side: blocks of turns at each workload. In a block each build has a process and
- * stores of its own, made anew, because where memory and files happen to lie stays the same for as
- * long as they do; within it the builds take turns base, head, head, base, or the other way round,
- * so that whatever grows or fades disturbs both alike. Which comes first is shuffled by the seed.
+ * Two builds side by side: blocks of turns at each workload. In a block each build has a process
+ * and stores of its own, made anew, because where memory and files happen to lie stays the same
+ * for as long as they do; within it the builds take turns base, head, head, base, or the other way
+ * round, so that whatever grows or fades disturbs both alike. Which comes first is shuffled by the
+ * seed.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { Contender } from "../Contender.ts";
 import { Random } from "../data.ts";
 import { failureOf } from "../engines/engine.ts";
 import type { Sizes } from "../sizes.ts";
+import { median } from "../timing.ts";
 import type { Workload } from "../workloads/workload.ts";
 
 /** The two builds. */
@@ -39,10 +41,12 @@ export interface Refusal {
 /** The engine whose builds are compared. */
 const ENGINE = "zeolite";
 
-/** The figure of a block: how much longer the head takes, as a logarithm. */
+/** Turns before those that count, in which the runtime compiles what is called. */
+const WARMING = 3;
+
+/** The figure of a block: the logarithm of how much longer the head takes, in its middle pair. */
 export function logRatio({ base, head }: Times): number {
-  const logs = base.map((time, turn) => Math.log(head[turn]! / time));
-  return logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  return median(base.map((time, turn) => Math.log(head[turn]! / time)));
 }
 
 /** Two clones, measured in blocks. */
@@ -118,16 +122,18 @@ export class Pair {
     const cpu: Record<Side, number[]> = { base: [], head: [] };
     const wall: Record<Side, number[]> = { base: [], head: [] };
     const order = this.#shuffledSides();
-    // What takes fewer rounds takes long, and needs no turn before to find its code compiled.
+    // What takes fewer rounds takes long, and finds its code compiled after one.
     const isLong = rounds !== undefined;
-    const count = isLong ? Math.ceil(pairs / 2) : pairs;
+    const first = isLong ? 1 : WARMING;
+    const end = first + (isLong ? Math.ceil(pairs / 2) : pairs);
     let side: Side = "base";
     try {
       for (side of order) await started.get(side)!.begin(id);
-      for (let pair = isLong ? 1 : 0; pair <= count; pair += 1) {
-        for (side of pair % 2 === 1 ? order : order.toReversed()) {
-          const measured = await started.get(side)!.run(pair);
-          if (pair === 0) continue;
+      for (let pair = 0; pair < end; pair += 1) {
+        for (side of pair % 2 === 0 ? order : order.toReversed()) {
+          // A load reads its first turn back.
+          const measured = await started.get(side)!.run(pair + 1);
+          if (pair < first) continue;
           wall[side].push(measured.time);
           cpu[side].push(measured.cpu ?? NaN);
         }

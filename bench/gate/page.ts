@@ -74,23 +74,20 @@ ${report.head}, beside ${report.base}; ${machine.runtimeTitle} ${machine.runtime
 ${machine.processor}, ${machine.cores} cores, load before the run ${machine.load};
 seed ${report.seed}, ${report.seconds} s.
 
-| workload | base | head | ratio, processors | ratio, wall | noise of a block | blocks | verdict |
+| workload | base | head | ratio, processors | ratio, wall | noise, a block | blocks | verdict |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |
 ${sorted.map(lineOf).join("\n")}
 
 A ratio is the head's time, of the base's: the time that processors gave, and the time on the wall.
 A workload fails if by either clock its estimate is beyond ${percent(rules.threshold)} and its
-interval leaves out 1. Estimate: Hodges and Lehmann's, of one figure a block of ${effort.pairs} pairs
-of turns; interval: Wilcoxon's signed-rank test, so wide that all ${findings.length} workloads together
-fail an unchanged tree at most once in ${
-    Math.round(1 / rules.alpha)
-  } runs (Bonferroni: each end of an
-interval may miss with ${percent(rules.alpha)} / ${
-    2 * findings.length
-  }). Unclear: the interval stayed
-wider than the threshold${
+interval leaves out 1. Estimate: Hodges and Lehmann's, of one figure a block: the middle of
+${effort.pairs} pairs of turns. Interval: Wilcoxon's signed-rank test, so wide that all
+${findings.length} workloads together fail an unchanged tree at most once in
+${Math.round(1 / rules.alpha)} runs (Bonferroni: each end may miss with ${percent(rules.alpha)} /
+${2 * findings.length}). Unclear: the interval stayed wider than the
+threshold${
     report.isStrict ? ", and that fails" : ""
-  }. Noise is the standard deviation of
-a block, by the clock that is named, which the first two columns are of as well.
+  }. Noise is the standard deviation of a block, by
+the clock that is named, which the first two columns are of as well.
 `;
 }

@@ -1,11 +1,11 @@
 /**
- * The statistics of the gate, and nothing else: no clock, no file, no engine. Figures are logarithms
- * of ratios, one a block: a block has processes of its own, so blocks are independent, while turns
- * within one are not. Under "nothing has changed" which of the two builds is called which is a coin
- * that was tossed, so each figure is as likely to have the other sign: the signed-rank test of
- * Wilcoxon is exact then, whatever the noise looks like. Its interval stands around the estimate of
- * Hodges and Lehmann, which one stalled block does not move; a t interval, made of the squares of
- * such blocks, grows too wide to see anything.
+ * The statistics of the gate, and nothing else: no clock, no file, no engine. Figures are
+ * logarithms of ratios, one a block: a block has processes of its own, so blocks are independent,
+ * while turns within one are not. Under "nothing has changed" which of the two builds is called
+ * which is a coin that was tossed, so each figure is as likely to have the other sign: the
+ * signed-rank test of Wilcoxon is exact then, whatever the noise looks like. Its interval stands
+ * around the estimate of Hodges and Lehmann, which one stalled block does not move; a t interval,
+ * made of the squares of such blocks, grows too wide to see anything.
  */
 
 /** An estimate and where it may lie. */

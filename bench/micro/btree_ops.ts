@@ -1,7 +1,7 @@
 /**
- * The tree alone, by page size and by width of vectors: search in a page of n keys, a get from the
- * root, a cursor's step, a new key into a leaf with room and into a full one, and every key deleted.
- * 256 leaves are written to in a turn; the pages that a turn made or gave back are counted.
+ * The tree alone, by page size and width of vectors: search in a page of n keys, a get from the
+ * root, a cursor's step, a new key into a leaf with room and into a full one, every key deleted.
+ * The pages that a turn made or gave back are counted.
  */
 import { type Case, Layers } from "./layers.ts";
 import type { Micro } from "./measure.ts";

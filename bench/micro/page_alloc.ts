@@ -1,7 +1,7 @@
 /**
  * Free space alone, half of it free in runs of 32 pages, by the size of the file: one page, 64 at
- * once, 16 in a row, and giving one back, with its share of the commit; and a page of a transaction,
- * made and given back, by page size. Free space knows no keys, so no vectors.
+ * once, 16 in a row, and giving one back, with its share of the commit; and a page of a
+ * transaction, made and given back, by page size. Free space knows no keys, so no vectors.
  */
 import { type Case, Layers } from "./layers.ts";
 import type { Micro } from "./measure.ts";
