@@ -5,8 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { currentRuntime } from "../ffi/runtimes.ts";
+import { currentRuntime, scriptCommand } from "../ffi/runtimes.ts";
 import { ANSWER, type Order } from "./contender_main.ts";
 import type { Sizes } from "./sizes.ts";
 import type { Measured } from "./timing.ts";
@@ -22,11 +21,9 @@ interface Waiting {
 
 /** The command that runs the file of a contender on this runtime. */
 function commandOf(file: URL): readonly [string, ...string[]] {
-  const { name, command } = currentRuntime();
-  const path = fileURLToPath(file);
   // Its own store, which is a peer here, is behind this switch.
-  const more = name === "deno" ? ["--unstable-kv", "--no-check"] : [];
-  return [...command, ...more, path];
+  const more = currentRuntime().name === "deno" ? ["--unstable-kv", "--no-check"] : [];
+  return scriptCommand(file, more);
 }
 
 /** A started process. */

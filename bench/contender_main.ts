@@ -128,7 +128,10 @@ async function play(id: string, folder: string, sizes: Sizes): Promise<void> {
   process.exit(0);
 }
 
-if (import.meta.main) {
-  const [id = "", folder = "", sizes = ""] = process.argv.slice(2);
+/** Plays what the command line names. */
+export async function main(args: readonly string[]): Promise<void> {
+  const [id = "", folder = "", sizes = ""] = args;
   await play(id, folder, JSON.parse(sizes) as Sizes);
 }
+
+if (import.meta.main) await main(process.argv.slice(2));

@@ -84,31 +84,36 @@ function numberOf(name: string, text: string | undefined): number | undefined {
   throw new Error(`Cannot use --${name} ${text}: pass a whole number above 0`);
 }
 
-const { values } = parseArgs({
-  args: process.argv.slice(2),
-  options: {
-    quick: { type: "boolean", default: false },
-    only: { type: "string" },
-    engines: { type: "string" },
-    rounds: { type: "string" },
-    entries: { type: "string" },
-    seed: { type: "string" },
-    json: { type: "string" },
-  },
-});
+/** Runs what the command line asks for. */
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string" },
+      engines: { type: "string" },
+      rounds: { type: "string" },
+      entries: { type: "string" },
+      seed: { type: "string" },
+      json: { type: "string" },
+    },
+  });
 
-const rounds = numberOf("rounds", values.rounds);
-const entries = numberOf("entries", values.entries);
-const results = await runAll({
-  workloads: chooseWorkloads(wordsOf(values.only)),
-  engines: wordsOf(values.engines),
-  sizes: sizesOf(values.quick, {
-    ...(rounds === undefined ? {} : { rounds }),
-    ...(entries === undefined ? {} : { entries }),
-  }),
-  seed: numberOf("seed", values.seed) ?? Date.now() % 1_000_000_007,
-});
-if (values.json !== undefined) {
-  const text = JSON.stringify({ ...results, verdicts: verdictNotes(results) }, null, 2);
-  writeFileSync(values.json, `${text}\n`);
+  const rounds = numberOf("rounds", values.rounds);
+  const entries = numberOf("entries", values.entries);
+  const results = await runAll({
+    workloads: chooseWorkloads(wordsOf(values.only)),
+    engines: wordsOf(values.engines),
+    sizes: sizesOf(values.quick, {
+      ...(rounds === undefined ? {} : { rounds }),
+      ...(entries === undefined ? {} : { entries }),
+    }),
+    seed: numberOf("seed", values.seed) ?? Date.now() % 1_000_000_007,
+  });
+  if (values.json !== undefined) {
+    const text = JSON.stringify({ ...results, verdicts: verdictNotes(results) }, null, 2);
+    writeFileSync(values.json, `${text}\n`);
+  }
 }
+
+if (import.meta.main) await main(process.argv.slice(2));

@@ -14,13 +14,10 @@ import {
   statSync,
 } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Keys, type KeySet, PathKeys, shuffled, Values } from "./data.ts";
 import type { Awaitable, Durability, Engine, Entry, OpenStore } from "./engines/engine.ts";
+import { RUNS } from "./folders.ts";
 import { BATCH, type Sizes, VALUE_SIZE } from "./sizes.ts";
-
-/** Where runs have their folders: in the clone, so that the disk is that of the clone. */
-const RUNS = fileURLToPath(new URL("../.cache/bench/", import.meta.url));
 
 /** How often a filled store is asked for a value to see that it is right. */
 const PROBES = 1000;

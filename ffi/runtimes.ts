@@ -58,6 +58,25 @@ export function currentRuntime(): Runtime {
   return makeRuntime(name, process.execPath);
 }
 
+/** Whether this is the single executable, which has its scripts inside (`npm run compile`). */
+export const isExecutable: boolean = import.meta.url.includes("/$bunfs/");
+
+/** What the executable is asked first, to run one of its scripts. */
+export const INTERNAL = "--internal";
+
+/**
+ * The command that runs a script in a process of its own, on the runtime that runs this.
+ *
+ * @param options Options of the runtime; the executable takes none.
+ */
+export function scriptCommand(
+  file: URL,
+  options: readonly string[] = [],
+): readonly [string, ...string[]] {
+  if (isExecutable) return [process.execPath, INTERNAL, file.pathname.split("/").at(-1)!];
+  return [...currentRuntime().command, ...options, fileURLToPath(file)];
+}
+
 /** The version of the runtime that runs this. */
 export function currentVersion(): string {
   return process.versions[currentRuntime().name] ?? "";

@@ -22,6 +22,9 @@ const cross_targets = [_]std.Target.Query{
     .{ .cpu_arch = .aarch64, .os_tag = .macos },
 };
 
+/// Whether the library keeps what a profiler needs.
+var has_symbols = false;
+
 pub fn build(b: *std.Build) void {
     putProductsBesideSources(b);
     const target = b.standardTargetOptions(.{ .default_target = defaultTarget() });
@@ -30,6 +33,11 @@ pub fn build(b: *std.Build) void {
         "optimize",
         "Mode of the tests (default Debug) and of the library (default ReleaseFast)",
     );
+    has_symbols = b.option(
+        bool,
+        "symbols",
+        "Keep names and frame pointers in the library, for a profiler (default false)",
+    ) orelse false;
     const os = b.option(OsChoice, "os", "System under the step `test`") orelse .simulated;
 
     addLibraryStep(b, target, optimize orelse .ReleaseFast);
@@ -104,7 +112,8 @@ fn addLibrary(
         .name = "zeolite",
         .root_module = createModule(b, "lib.zig", target, optimize, .native, true),
     });
-    const link = b.addSystemCommand(&.{ b.graph.zig_exe, "build-lib", "-dynamic", "-fstrip" });
+    const link = b.addSystemCommand(&.{ b.graph.zig_exe, "build-lib", "-dynamic" });
+    link.addArg(if (has_symbols) "-fno-strip" else "-fstrip");
     link.setName(b.fmt("link {s}", .{libraryName(target)}));
     link.addArgs(&.{ "--name", "zeolite", "-lc" });
     link.addArgs(&.{ "-target", target.query.zigTriple(b.allocator) catch @panic("OOM") });
@@ -142,7 +151,8 @@ fn wideObjects(
             .root_source_file = b.path("wide.zig"),
             .target = b.resolveTargetQuery(query),
             .optimize = optimize,
-            .strip = if (is_shipped) true else null,
+            .strip = if (is_shipped) !has_symbols else null,
+            .omit_frame_pointer = if (has_symbols) false else null,
             .pic = if (is_shipped) true else null,
         });
         module.addOptions("wide_options", options);
@@ -313,7 +323,8 @@ fn createModule(
         .target = target,
         .optimize = optimize,
         .link_libc = true,
-        .strip = if (is_shipped) true else null,
+        .strip = if (is_shipped) !has_symbols else null,
+        .omit_frame_pointer = if (has_symbols) false else null,
         .pic = if (is_shipped) true else null,
     });
     module.addOptions("build_options", options);

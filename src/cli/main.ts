@@ -16,6 +16,7 @@ import { addReaders } from "./commands/readers.ts";
 import { addRemove } from "./commands/remove.ts";
 import { addScan } from "./commands/scan.ts";
 import { addStat } from "./commands/stat.ts";
+import { addSuite } from "./commands/suite.ts";
 import { addTables } from "./commands/tables.ts";
 import { EXIT, type Exit, EXIT_TEXT, type Failure, failureOf, OutputClosed } from "./exit.ts";
 import { listen, unlisten } from "./interrupt.ts";
@@ -36,6 +37,7 @@ const COMMANDS = [
   addReaders,
   addPath,
   addDemo,
+  addSuite,
 ];
 
 function makeProgram(): Command {

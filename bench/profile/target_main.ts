@@ -1,0 +1,118 @@
+/**
+ * What is profiled: one workload of Zeolite, again and again for some seconds, in a process of its
+ * own. Prints one line of JSON when it is done: what was done, and how the store stands.
+ *
+ * Usage: target_main.ts WORKLOAD SECONDS FOLDER [--quick]
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { open } from "../../src/mod.ts";
+import { Random } from "../data.ts";
+import { findEngines } from "../engines/all.ts";
+import { sizesOf } from "../sizes.ts";
+import { contents, Stores } from "../stores.ts";
+import { timeCalls } from "../timing.ts";
+import { anyKey, touch } from "../workloads/workload.ts";
+import { workloadOf } from "../workloads/all.ts";
+import type { Figures } from "./suggest.ts";
+
+/** What was done, and what is known of the store. */
+export interface TargetReport {
+  readonly workload: string;
+  readonly operations: number;
+  /** Nanoseconds of one operation, a figure a turn. */
+  readonly times: readonly number[];
+  readonly figures: Figures;
+}
+
+/** What the line begins with. */
+export const REPORT = "@@profile ";
+const ENGINE = "zeolite";
+/** Bytes that an entry takes beside its key and its value: head, slot, and sizes. */
+const ENTRY_COST = 14;
+const PAGE_HEADER = 24;
+
+/** How a store stands: from the engine's own counts, and from the sizes of its entries. */
+function storeFigures(path: string): Figures {
+  using store = open(path, { readOnly: true, create: false, keyEncoding: "string" });
+  const stats = store.stats();
+  let bytes = 0;
+  let keys = 0;
+  for (const { key, value } of store.getRange({ limit: 10_000 })) {
+    const size = (value as Uint8Array).length;
+    const isInline = size < stats.pageSize / 2;
+    bytes += (key as string).length + ENTRY_COST + (isInline ? size : 20);
+    keys += 1;
+  }
+  const readers = store.readers();
+  const perEntry = bytes / Math.max(1, keys);
+  const room = stats.leafPages * (stats.pageSize - PAGE_HEADER);
+  return {
+    pageSize: stats.pageSize,
+    pageCount: Math.round(stats.fileSize / stats.pageSize),
+    retainedPages: stats.retainedPages,
+    ...(readers.length === 0
+      ? {}
+      : { oldestReaderMs: Math.max(...readers.map(({ ageMs }) => ageMs)) }),
+    leafPages: stats.leafPages,
+    overflowPages: stats.overflowPages,
+    ...(stats.leafPages === 0 ? {} : {
+      leafFill: Math.min(1, stats.entries * perEntry / room),
+      entriesPerLeaf: stats.entries / stats.leafPages,
+    }),
+    keyEncoding: "string",
+  };
+}
+
+/** What a get and a key of getMany take in the store that most workloads read. */
+async function probe(stores: Stores, quick: boolean): Promise<Figures> {
+  const sizes = sizesOf(quick, {});
+  const filled = contents.large(sizes);
+  if (!existsSync(stores.path(filled.name))) return {};
+  const store = await stores.openFilled(filled, "unflushed");
+  const random = new Random(9);
+  const many = () => Array.from({ length: 1000 }, () => anyKey(filled.keys, random));
+  const get = await timeCalls(() => store.get(anyKey(filled.keys, random)), sizes.shortMs);
+  const all = await timeCalls(
+    () => {
+      const found = store.getMany(many()) as readonly (ArrayLike<number> | undefined)[];
+      for (const value of found) touch(value);
+    },
+    sizes.shortMs,
+    1000,
+  );
+  await store.close();
+  return { getNs: get.time, manyNs: all.time };
+}
+
+async function run(name: string, seconds: number, folder: string, quick: boolean) {
+  const { engines } = await findEngines([ENGINE]);
+  const stores = new Stores(engines[0]!, folder);
+  const workload = workloadOf(name);
+  if (workload.begin === undefined) throw new Error(`Cannot profile ${name}: it is of the machine`);
+  const sizes = sizesOf(quick, quick ? {} : { entries: 200_000 });
+  const session = await workload.begin({ stores, sizes });
+  const times: number[] = [];
+  let operations = 0;
+  const end = performance.now() + seconds * 1000;
+  for (let round = 1; round === 1 || performance.now() < end; round += 1) {
+    const measured = await session.run(round);
+    times.push(measured.time);
+    operations += measured.operations;
+  }
+  await session.end();
+  const [first] = existsSync(join(folder, ENGINE)) ? readdirSync(join(folder, ENGINE)) : [];
+  const stands = first === undefined ? {} : storeFigures(stores.path(first));
+  const probed = workload.group === "reads" ? await probe(stores, quick) : {};
+  return { workload: name, operations, times, figures: { ...stands, ...probed } };
+}
+
+/** Runs what the command line names. A profile is written when the process ends by itself. */
+export async function main(args: readonly string[]): Promise<void> {
+  const [name = "", seconds = "5", folder = "", quick] = args;
+  const report: TargetReport = await run(name, Number(seconds), folder, quick === "--quick");
+  console.log(`${REPORT}${JSON.stringify(report)}`);
+}
+
+if (import.meta.main) await main(process.argv.slice(2));
