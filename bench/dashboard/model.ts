@@ -1,0 +1,247 @@
+/** What the page shows, as plain data: the page draws it, tests compare it with what is drawn. */
+import { OURS, ratioOf, type Results } from "../report.ts";
+import { median } from "../timing.ts";
+import type { Row } from "../turns.ts";
+import { verdictsOf } from "../verdict.ts";
+import type { Collected } from "./collect.ts";
+
+/** A chart: ECharts' own option, and the table that says the same in figures. */
+export interface Chart {
+  readonly id: string;
+  readonly title: string;
+  readonly height: number;
+  readonly option: object;
+}
+
+/** A table: every cell is text. */
+export interface Table {
+  readonly id: string;
+  readonly title: string;
+  readonly heads: readonly string[];
+  readonly lines: readonly (readonly string[])[];
+}
+
+/** A part of the page. */
+export interface Section {
+  readonly title: string;
+  readonly notes: readonly string[];
+  readonly charts: readonly Chart[];
+  readonly tables: readonly Table[];
+  readonly links?: readonly (readonly [text: string, url: string])[];
+}
+
+/** The whole page. */
+export interface Model {
+  readonly title: string;
+  readonly sections: readonly Section[];
+}
+
+const LINE_HEIGHT = 26;
+const CHART_MARGIN = 90;
+/** Workloads that the trend shows, unless fewer were measured. */
+const TREND_ROWS = ["get_hot", "get_random", "scan_full", "load_random", "put_1m", "await_durable"];
+
+/** Four significant digits. */
+export function digits(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  const place = share * (sorted.length - 1);
+  const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+  return low + (high - low) * (place - Math.floor(place));
+}
+
+/** Times of Zeolite in one row, as percentiles of its turns, beside the baseline. */
+function rowCells(row: Row, base: Row | undefined): string[] {
+  const sorted = (row.times[OURS] ?? []).toSorted((a, b) => a - b);
+  const before = base?.times[OURS];
+  const ratio = before === undefined || before.length === 0
+    ? "–"
+    : digits(median(sorted) / median(before));
+  const figures = [0.05, 0.5, 0.95].map((share) => digits(quantile(sorted, share)));
+  return [row.title, row.unit === "bytes" ? "bytes" : "ns", ...figures, ratio];
+}
+
+function operationsTable(run: Results, baseline: Results | undefined): Table {
+  const rows = run.rows.filter(({ times }) => (times[OURS]?.length ?? 0) > 0);
+  return {
+    id: `operations-${run.machine.runtime}`,
+    title: "Zeolite by operation: turns at 5, 50 and 95 percent, and the ratio to the baseline",
+    heads: ["workload", "unit", "p5", "p50", "p95", "of baseline"],
+    lines: rows.map((row) => rowCells(row, baseline?.rows.find(({ id }) => id === row.id))),
+  };
+}
+
+function peersChart(run: Results): Chart | undefined {
+  const peers = run.engines.filter(({ kind }) => kind !== "ours");
+  const rows = run.rows.filter((row) => {
+    return peers.some(({ id }) => ratioOf(row, OURS, id) !== undefined);
+  });
+  if (rows.length === 0) return undefined;
+  const series = peers.map(({ id, name }) => ({
+    type: "scatter",
+    name,
+    symbolSize: 10,
+    data: rows.flatMap((row) => {
+      const ratio = ratioOf(row, OURS, id);
+      return ratio === undefined ? [] : [[Number(digits(ratio.middle)), row.title]];
+    }),
+  }));
+  return {
+    id: `peers-${run.machine.runtime}`,
+    title: "How many times as fast Zeolite is as each peer (right of 1: ahead)",
+    height: rows.length * LINE_HEIGHT + CHART_MARGIN,
+    option: {
+      legend: { top: 0 },
+      tooltip: {},
+      grid: { left: 290, right: 30, top: 40, bottom: 30 },
+      xAxis: { type: "log", logBase: 10 },
+      yAxis: { type: "category", inverse: true, data: rows.map(({ title }) => title) },
+      series,
+    },
+  };
+}
+
+function verdictsTable(run: Results): Table {
+  const name = (id: string) => run.engines.find((engine) => engine.id === id)?.name ?? id;
+  return {
+    id: `verdicts-${run.machine.runtime}`,
+    title: "Targets against the peers",
+    heads: ["workload", "against", "lead", "target", "verdict"],
+    lines: verdictsOf(run).map(({ row, against, ratio, least, isReached }) => [
+      row.title,
+      name(against),
+      digits(ratio.middle),
+      digits(least),
+      isReached ? "reached" : "missed",
+    ]),
+  };
+}
+
+function runSection(run: Results, baseline: Results | undefined): Section {
+  const { machine, seed, seconds } = run;
+  const chart = peersChart(run);
+  const verdicts = verdictsTable(run);
+  return {
+    title: `${machine.runtimeTitle} ${machine.runtimeVersion}`,
+    notes: [
+      `${machine.processor}, ${machine.cores} cores, ${machine.kernel}, ${machine.fileSystem}; ` +
+      `load before the run ${machine.load}; seed ${seed}; ${seconds} s`,
+    ],
+    charts: chart === undefined ? [] : [chart],
+    tables: [
+      operationsTable(run, baseline),
+      ...(verdicts.lines.length === 0 ? [] : [verdicts]),
+    ],
+  };
+}
+
+function trendSection({ history }: Collected): Section[] {
+  const runtimes = [...new Set(history.map(({ runtime }) => runtime))];
+  const charts = runtimes.flatMap((runtime): Chart[] => {
+    const entries = history.filter((entry) => entry.runtime === runtime);
+    const known = TREND_ROWS.filter((id) => entries.some(({ times }) => id in times));
+    const ids = known.length > 0 ? known : Object.keys(entries.at(-1)!.times).slice(0, 6);
+    return [{
+      id: `trend-${runtime}`,
+      title: `${runtime}: time by commit, of that of the first (below 1: faster)`,
+      height: 360,
+      option: {
+        legend: { top: 0 },
+        tooltip: { trigger: "axis" },
+        grid: { left: 60, right: 20, top: 40, bottom: 40 },
+        xAxis: { type: "category", data: entries.map(({ commit }) => commit) },
+        yAxis: { type: "value", scale: true },
+        series: ids.map((id) => {
+          const first = entries.find(({ times }) => id in times)!.times[id]!;
+          return {
+            type: "line",
+            name: id,
+            connectNulls: true,
+            data: entries.map(({ times }) => {
+              return id in times ? Number(digits(times[id]! / first)) : null;
+            }),
+          };
+        }),
+      },
+    }];
+  });
+  if (charts.length === 0) return [];
+  const note = "Figures of different runs: a trend is a hint, the gate is the judge.";
+  return [{ title: "Trends", notes: [note], charts, tables: [] }];
+}
+
+function microSection({ micros }: Collected): Section[] {
+  if (micros.length === 0) return [];
+  const tables = micros.map(({ name, title, machine, measurements }): Table => ({
+    id: `micro-${name}-${machine.runtime}`,
+    title: `${name}: ${title} (${machine.runtimeTitle}; ns)`,
+    heads: ["operation", "with", "p25", "p50", "p75", "p99"],
+    lines: measurements.map(({ id, variant, p25, p50, p75, p99 }) => {
+      return [id, variant, ...[p25, p50, p75, p99].map(digits)];
+    }),
+  }));
+  return [{ title: "Micro-benchmarks", notes: [], charts: [], tables }];
+}
+
+function gateSection({ gate }: Collected): Section[] {
+  if (gate === undefined) return [];
+  const lines = gate.findings.map(({ id, clock, readings, judgement }) => {
+    const ratio = readings?.[clock].ratio;
+    const figures = ratio === undefined
+      ? ["–", "–", "–"]
+      : [ratio.middle, ratio.low, ratio.high].map((value) => digits(value));
+    return [id, clock, ...figures, judgement];
+  });
+  return [{
+    title: `Gate: ${gate.passed ? "passed" : "failed"}`,
+    notes: [`${gate.head}, beside ${gate.base}; seed ${gate.seed}`],
+    charts: [],
+    tables: [{
+      id: "gate",
+      title: "The working tree's time, of the baseline's",
+      heads: ["workload", "clock", "ratio", "low", "high", "verdict"],
+      lines,
+    }],
+  }];
+}
+
+function profileSection({ profiles }: Collected): Section[] {
+  if (profiles.length === 0) return [];
+  const advice = profiles.flatMap(({ workload, suggestions }) => {
+    return suggestions.map(({ found, advice }) => [workload, found, advice]);
+  });
+  return [{
+    title: "Profiles and recommendations",
+    notes: advice.length === 0 ? ["No figure crossed its bound: nothing is recommended."] : [],
+    charts: [],
+    tables: advice.length === 0 ? [] : [{
+      id: "advice",
+      title: "Recommendations",
+      heads: ["workload", "found", "what to do"],
+      lines: advice,
+    }],
+    links: profiles.map(({ workload, link }) => [`flame graphs of ${workload}`, link] as const),
+  }];
+}
+
+/** The page of what was collected; runs of the baseline are matched by their runtime. */
+export function modelOf(collected: Collected, baseline: readonly Results[]): Model {
+  const { runs, unreadable } = collected;
+  const sections = [
+    ...runs.map((run) => {
+      const { runtime } = run.machine;
+      return runSection(run, baseline.find(({ machine }) => machine.runtime === runtime));
+    }),
+    ...trendSection(collected),
+    ...gateSection(collected),
+    ...profileSection(collected),
+    ...microSection(collected),
+  ];
+  const notes = sections.length === 0
+    ? ["There are no results: npm run bench -- --json keeps some.", ...unreadable]
+    : unreadable;
+  if (notes.length > 0) sections.push({ title: "Notes", notes, charts: [], tables: [] });
+  return { title: "Zeolite: performance", sections };
+}
