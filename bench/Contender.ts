@@ -22,8 +22,9 @@ interface Waiting {
 /** The command that runs the file of a contender on this runtime. */
 function commandOf(file: URL): readonly [string, ...string[]] {
   // Its own store, which is a peer here, is behind this switch.
-  const more = currentRuntime().name === "deno" ? ["--unstable-kv", "--no-check"] : [];
-  return scriptCommand(file, more);
+  const runtime = currentRuntime();
+  const more = runtime.name === "deno" ? ["--unstable-kv", "--no-check"] : [];
+  return scriptCommand(file, runtime, more);
 }
 
 /** A started process. */

@@ -6,8 +6,9 @@ import type { Suite, SuiteCommand } from "../src/cli/suite.ts";
 /** Runs a script with what follows the command; its exit code. */
 function command(path: string): SuiteCommand {
   return (args) => {
-    const more = currentRuntime().name === "deno" ? ["--unstable-kv", "--no-check"] : [];
-    const [program, ...first] = scriptCommand(new URL(path, import.meta.url), more);
+    const runtime = currentRuntime();
+    const more = runtime.name === "deno" ? ["--unstable-kv", "--no-check"] : [];
+    const [program, ...first] = scriptCommand(new URL(path, import.meta.url), runtime, more);
     return new Promise((resolve, reject) => {
       const child = spawn(program, [...first, ...args], { stdio: "inherit" });
       child.on("error", reject);

@@ -65,16 +65,18 @@ export const isExecutable: boolean = import.meta.url.includes("/$bunfs/");
 export const INTERNAL = "--internal";
 
 /**
- * The command that runs a script in a process of its own, on the runtime that runs this.
+ * The command that runs a script in a process of its own.
  *
+ * @param runtime What runs it; what runs this, if left out. The executable has nothing but itself.
  * @param options Options of the runtime; the executable takes none.
  */
 export function scriptCommand(
   file: URL,
+  runtime: Runtime = currentRuntime(),
   options: readonly string[] = [],
 ): readonly [string, ...string[]] {
   if (isExecutable) return [process.execPath, INTERNAL, file.pathname.split("/").at(-1)!];
-  return [...currentRuntime().command, ...options, fileURLToPath(file)];
+  return [...runtime.command, ...options, fileURLToPath(file)];
 }
 
 /** The version of the runtime that runs this. */

@@ -134,6 +134,7 @@ const zig_roots = [_][]const u8{
 /// The files of `ffi` and `src` in the order of import. A folder stands for its files, which may
 /// import each other.
 const typescript_order = [_][]const u8{
+    "package.json",
     "ffi/abi.ts",
     "ffi/native.ts",
     "ffi/bun.ts",

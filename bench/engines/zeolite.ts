@@ -2,7 +2,7 @@
  * Zeolite as its users have it: the public API, the library that `npm run build` makes. It is here
  * twice: as it opens by default, for any number of processes, and with `exclusive: true`.
  */
-import { readFileSync } from "node:fs";
+import { version } from "../../src/cli/version.ts";
 import { open } from "../../src/mod.ts";
 import { openPaths } from "../../src/path/mod.ts";
 import type { Engine, Finder, OpenOptions, OpenStore } from "./engine.ts";
@@ -46,11 +46,6 @@ function openStore(
     paths: () => openPaths(store),
     close: () => store.close(),
   };
-}
-
-function version(): string {
-  const path = new URL("../../package.json", import.meta.url);
-  return JSON.parse(readFileSync(path, "utf8")).version;
 }
 
 function engine(id: string, name: string, exclusive: boolean): Engine {

@@ -68,18 +68,19 @@ class Target {
 
   run(prefix: readonly string[], more: readonly string[]): TargetReport {
     using folder = new RunFolder();
-    const command = scriptCommand(target, more);
+    const command = scriptCommand(target, currentRuntime(), more);
     const { workload, seconds, isQuick } = this.#options;
     const own = [workload, String(seconds), folder.path, ...(isQuick ? ["--quick"] : [])];
     const [started, ...args] = [...prefix, ...command, ...own];
     const env = this.#library === undefined
       ? process.env
       : { ...process.env, ZEOLITE_LIBRARY: this.#library };
-    const { stdout, stderr, status } = spawnSync(started!, args, {
+    const { stdout, stderr, status, error } = spawnSync(started!, args, {
       encoding: "utf8",
       env,
       maxBuffer: 1 << 28,
     });
+    if (error !== undefined) throw error;
     const line = stdout.split("\n").find((text) => text.startsWith(REPORT));
     if (status !== 0 || line === undefined) {
       throw new Error(`Cannot profile ${workload}: ${`${stderr}${stdout}`.trim().slice(-400)}`);

@@ -3,6 +3,7 @@
  * 100 bytes to 10 KB; each put is a commit, without flush. By one thread, and by Workers that have
  * the store open at the same time.
  */
+import { isExecutable } from "../../ffi/runtimes.ts";
 import { Random } from "../data.ts";
 import type { Awaitable, OpenStore } from "../engines/engine.ts";
 import { SCAN_ROWS, THREADS } from "../sizes.ts";
@@ -53,11 +54,12 @@ const alone: Workload = {
   },
 };
 
+/** What a Worker runs; the executable has it compiled, beside its own code. */
+const THREAD = new URL(isExecutable ? "./thread_main.js" : "./thread_main.ts", import.meta.url);
+
 /** A Worker that has the store open. */
 export class Thread {
-  readonly #worker: Worker = new Worker(new URL("./thread_main.ts", import.meta.url), {
-    type: "module",
-  });
+  readonly #worker: Worker = new Worker(THREAD, { type: "module" });
 
   /** Sends it a task; its answer. */
   tell(task: Task): Promise<Measured | null> {

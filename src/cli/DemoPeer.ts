@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { currentRuntime, otherRuntime } from "../../ffi/runtimes.ts";
+import { currentRuntime, isExecutable, otherRuntime, scriptCommand } from "../../ffi/runtimes.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /** Longest wait for a word of the other process, in milliseconds. */
@@ -22,12 +22,11 @@ export class DemoPeer {
   #wake: () => void = () => {};
 
   constructor(storePath: string) {
-    const runtime = otherRuntime() ?? currentRuntime();
-    const [program, ...args] = runtime.command;
-    const script = fileURLToPath(new URL("./demo_reader.ts", import.meta.url));
-    this.title = runtime.title;
-    this.#process = spawn(program, [...args, script, storePath], {
-      cwd: fileURLToPath(new URL("../../", import.meta.url)),
+    const other = isExecutable ? undefined : otherRuntime();
+    const [program, ...args] = scriptCommand(new URL("./demo_reader.ts", import.meta.url), other);
+    this.title = (other ?? currentRuntime()).title;
+    this.#process = spawn(program, [...args, storePath], {
+      ...(isExecutable ? {} : { cwd: fileURLToPath(new URL("../../", import.meta.url)) }),
       stdio: ["ignore", "pipe", "pipe"],
     });
     const { stdout, stderr } = this.#process;

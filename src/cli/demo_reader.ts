@@ -72,10 +72,14 @@ async function watch(store: Store): Promise<ReaderReport> {
   };
 }
 
-const path = process.argv[2];
-if (path === undefined) throw new TypeError("the reader needs the path of a store");
-const store = open(path, { create: false });
-process.stdout.write("ready\n");
-const report = await watch(store);
-await tablesOf(store).reports.put("reader", report);
-await store.close();
+/** Watches the store that the command line names, and leaves in it what was seen. */
+export async function main([path]: readonly string[]): Promise<void> {
+  if (path === undefined) throw new TypeError("the reader needs the path of a store");
+  const store = open(path, { create: false });
+  process.stdout.write("ready\n");
+  const report = await watch(store);
+  await tablesOf(store).reports.put("reader", report);
+  await store.close();
+}
+
+if (import.meta.main) await main(process.argv.slice(2));

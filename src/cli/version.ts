@@ -1,8 +1,7 @@
 /** The version of this package, from its package.json: one place. */
-import { readFileSync } from "node:fs";
+import description from "../../package.json" with { type: "json" };
 
 /** Such as `0.1.0`. */
 export function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
+  return description.version;
 }
