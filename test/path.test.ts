@@ -479,7 +479,7 @@ test("path: a table that holds something else is refused, and the other way roun
   await openPaths(other).write("a", "1");
 });
 
-test("path: writes wait behind a transaction of begin(), with the bytes they were given", async () => {
+test("path: writes wait behind begin(), with the bytes they were given", async () => {
   await withPaths(async (paths, { store }) => {
     const txn = store.begin();
     const bytes = Uint8Array.from([1]);

@@ -212,7 +212,7 @@ test("path cli: names and links that are not UTF-8, and paths too long, are refu
   });
 });
 
-test("path cli: what is there is kept unless --merge, which never writes through a link", async () => {
+test("path cli: --merge writes over what is there, and through no link", async () => {
   await withFolder(async (folder) => {
     const [store, tree, copy] = ["s", "tree", "copy"].map((name) => join(folder, name));
     mkdirSync(join(tree!, "sub"), { recursive: true });

@@ -1,7 +1,7 @@
 /**
  * Random histories of a store of paths against a plain tree of objects in memory, by two processes
- * that take turns, one on each runtime where both are here: whatever one has written the other reads
- * at once, through paths with links that either may just have changed.
+ * that take turns, one on each runtime where both are here: whatever one has written the other
+ * reads at once, through paths with links that either may just have changed.
  *
  * `npm test` does a part of it; ZEOLITE_PATH_STEPS sets the operations, ZEOLITE_SEED repeats a run.
  */

@@ -1,7 +1,7 @@
 /**
  * The tree of paths as one write transaction changes it. The writer lock is held meanwhile, so what
- * is looked up stays so until it is written. Every change of more than one entry is made in a frame:
- * all of it or nothing.
+ * is looked up stays so until it is written. Every change of more than one entry is made in a
+ * frame: all of it or nothing.
  *
  * Whatever changes where a path leads (a link made, replaced, moved or removed, or a group moved or
  * removed, with which links may go) also writes the stamp, for whoever remembers resolved paths.

@@ -1,7 +1,7 @@
 /**
  * A folder of the file system as it is copied into a store: what is in it, depth first, each folder
- * before what it holds. Links are never followed on the way. What a store of paths cannot hold as it
- * is, such as a name that is not UTF-8, is refused by name.
+ * before what it holds. Links are never followed on the way. What a store of paths cannot hold as
+ * it is, such as a name that is not UTF-8, is refused by name.
  */
 import { Buffer } from "node:buffer";
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from "node:fs";
