@@ -9,8 +9,8 @@
  *   --only     steps, with commas between; --list names them
  *   --minutes  how long it may take (20)
  *   --base     what the gate compares with
- * Writes bench/results, among it perf.md and dashboard.html; `--only pages` also writes the table
- * in docs/performance.md. Exit codes: 0, 1 if a step failed, 2 wrong usage.
+ * Writes bench/results, among it perf.md and dashboard.html; `--only pages`, which measures them
+ * longer, also writes the table in docs/performance.md. Exit codes: 0, 1 if a step failed, 2 wrong usage.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -56,6 +56,9 @@ const pages = join(results, "pages", "page_sizes.json");
 const workloads = "get_hot,get_random,get_many,scan_100,scan_full,load_seq,load_random,put_1m," +
   "txn100_random,await_durable,writers_64,mixed,mixed_workers";
 
+/** Engines with an API for JavaScript; the others take the whole benchmark's time. */
+const engines = "zeolite,zeolite-exclusive,lmdb,level,sqlite";
+
 function node(...args) {
   return [process.execPath, args];
 }
@@ -70,12 +73,14 @@ function* allSteps() {
     const time = quick ? [] : ["--milliseconds", "60"];
     yield [micro, node(...bench, micro, ...little, ...time), 2];
   }
-  // Not in the folder that is read for the page: the table is in the documents.
-  const rounds = quick ? [] : ["--rounds", "3"];
-  yield ["pages", [native, ["--only", "page", "--quick", ...rounds, "--json", pages]], 2];
+  // Not in the folder that is read for the page: the table is in the documents. Alone it has time.
+  const isAlone = values.only === "pages" && !quick;
+  const sizes = isAlone ? ["--rounds", "5"] : ["--quick"];
+  yield ["pages", [native, ["--only", "page", ...sizes, "--json", pages]], isAlone ? 15 : 2];
+  const some = ["--only", workloads, "--engines", engines];
   for (const runtime of ["bun", "deno"]) {
-    const sizes = quick ? [...little, "--entries", "3000"] : ["--entries", "200000"];
-    yield [runtime, node(...bench, runtime, "--only", workloads, ...sizes), 4];
+    const entries = quick ? [...little, "--entries", "3000"] : ["--entries", "200000"];
+    yield [runtime, node(...bench, runtime, ...some, ...entries), 4];
   }
   for (const workload of ["get_random", "put_1m"]) {
     const seconds = ["--seconds", quick ? "0.3" : "3"];
@@ -111,7 +116,7 @@ async function runStep([name, [program, args], minutes], place, count, begin) {
   const words = code === 0 ? "done" : `failed (${code})`;
   console.log(`${words}, ${took} s; ${seconds(begin).toFixed(0)} s in all`);
   if (code !== 0) console.log(output.trimEnd().split("\n").slice(-8).join("\n"));
-  if (name === "pages" && code === 0 && !quick) {
+  if (name === "pages" && code === 0 && values.only === "pages" && !quick) {
     writePageTable(JSON.parse(readFileSync(pages, "utf8")));
   }
   return [name, words, `${took} s`];

@@ -53,7 +53,7 @@ const { values } = parseArgs({
     only: text(GUARDED),
     threshold: text("10"),
     blocks: text("10"),
-    "blocks-max": text("30"),
+    "blocks-max": text("40"),
     pairs: text("6"),
     entries: text("50000"),
     seed: text(String(Date.now() % 1_000_000_007)),
