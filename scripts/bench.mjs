@@ -131,7 +131,7 @@ if (alone.length > 0) {
   await runMicros(alone, names, values, flags);
   process.exit(0);
 }
-await buildRivals();
+if (values.engines === undefined || /native|redb/.test(values.engines)) await buildRivals();
 const paths = [];
 for (const name of names) {
   const [program, args] = runtimes[name];

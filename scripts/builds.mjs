@@ -25,7 +25,7 @@ const rows = "get-hot,get-random,getmany,scan,put,txn-100,load-random";
 /** Tools that lay a build out anew or teach it by a profile; what they gave is in bench/README. */
 export function missingTools() {
   return ["llvm-bolt", "llvm-profdata"].filter((name) => {
-    return spawnSync(name, ["--version"], { stdio: "ignore" }).status !== 0;
+    return spawnSync(name, ["--version"], { stdio: "ignore" }).error !== undefined;
   });
 }
 
