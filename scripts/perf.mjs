@@ -93,7 +93,8 @@ function* allSteps() {
     : ["--blocks-max", "20"];
   yield ["gate", node("scripts/gate.mjs", ...base, ...blocks), 8];
   const page = join(root, "bench", "dashboard", "dashboard_main.ts");
-  yield ["dashboard", [tools.bun, ["run", page, "--keep"]], 1];
+  // A quick run's figures mean little: they make no history.
+  yield ["dashboard", [tools.bun, ["run", page, ...(quick ? [] : ["--keep"])]], 1];
 }
 
 const seconds = (begin) => (performance.now() - begin) / 1000;
