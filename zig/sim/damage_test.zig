@@ -7,9 +7,11 @@ const std = @import("std");
 const builtin = @import("builtin");
 const testing = std.testing;
 const config = @import("../config.zig");
+const simulated = @import("../os/simulated.zig");
 const branch = @import("../format/branch.zig");
 const page = @import("../format/page.zig");
 const record = @import("../format/record.zig");
+const Lock = @import("../store/Lock.zig");
 const Log = @import("../store/Log.zig");
 const Cursor = @import("../tree/Cursor.zig");
 const attach = @import("../txn/attach.zig");
@@ -540,4 +542,71 @@ test "damaged log: hostile operations under a checksum that is right" {
     }
     counts.print("hostile log");
     try testing.expect(counts.refused > 0);
+}
+
+/// Writes garbage over the lock file that a killed process left, or removes it.
+fn spoilLock(os: simulated.Os, kind: usize) !void {
+    const name = path ++ "-lock";
+    if (kind == 0) return os.unlink(name);
+    const fd = try os.open(name, .{ .write = true });
+    defer os.close(fd);
+    if (kind == 1) return os.truncate(fd, 100);
+    const size = (try os.stat(fd)).size;
+    const bytes = try allocator.alloc(u8, size);
+    defer allocator.free(bytes);
+    var random: std.Random.Xoshiro256 = .init(kind);
+    if (kind == 2) @memset(bytes, 0xff) else random.random().bytes(bytes);
+    // Of this store, so that it is not taken for that of another one.
+    if (kind > 3) _ = try os.pread(fd, bytes[0..24], 0);
+    try os.pwrite(fd, bytes, 0);
+}
+
+test "damaged lock file: what nobody uses means nothing" {
+    var store: DamagedStore = try .init(allocator, 512, .killed);
+    defer store.deinit();
+    try store.settle();
+    for (0..12) |kind| {
+        const os = try store.boot();
+        try spoilLock(os, kind);
+        const env = try attach.open(allocator, os, path, .{});
+        defer attach.close(env) catch {}; // its tests are elsewhere
+        try testing.expect(try useOpened(&store, env, 0));
+    }
+}
+
+/// Goes on over shared memory that is damaged; errors are expected, a crash or a hang is not.
+fn goOnAnyhow(store: *DamagedStore, env: *Env) void {
+    const mark: Workload.Mark = .of(4);
+    _ = Workload.digestOf(env) catch {}; // anything but a crash
+    mark.commit(env) catch {};
+    checkpoint.runAll(env) catch {};
+    env.flushLog() catch {};
+    const os = store.after.startProcess() catch return;
+    const other = attach.open(allocator, os, path, .{
+        .settings = .{ .lock_timeout_ns = std.time.ns_per_ms },
+    }) catch return;
+    _ = Workload.digestOf(other) catch {};
+    const second: Workload.Mark = .of(6);
+    second.commit(other) catch {};
+    attach.close(other) catch {};
+}
+
+test "damaged lock file: bits of shared memory in use" {
+    var store: DamagedStore = try .init(allocator, 512, .killed);
+    defer store.deinit();
+    try store.settle();
+    const end = @offsetOf(Lock.Shared, "readers") + 3 * @sizeOf(Lock.ReaderSlot);
+    var counts: Counts = .{};
+    var bit: usize = 0;
+    while (bit < 8 * end) : (bit += stride) {
+        errdefer std.debug.print("byte {d}, bit {d}\n", .{ bit / 8, bit % 8 });
+        const env = try attach.open(allocator, try store.boot(), path, .{
+            .settings = .{ .lock_timeout_ns = std.time.ns_per_ms },
+        });
+        env.lock.memory[bit / 8] ^= @as(u8, 1) << @intCast(bit % 8);
+        goOnAnyhow(&store, env);
+        attach.close(env) catch {}; // what it left is nobody's
+        counts.cases += 1;
+    }
+    counts.print("damaged lock file");
 }

@@ -42,6 +42,8 @@ pub const checkpoint_size_min: u64 = 16 << 20;
 pub const checkpoint_size_max: u64 = 128 << 20;
 /// Commits that may be published and not yet durable: a recovery's jump is longer.
 pub const unflushed_max: u64 = 1 << 20;
+/// No half of a log becomes so long, bytes.
+const log_offset_max: u64 = 1 << 48;
 /// Slots of dead readers are looked for at most this often, ns.
 const stale_interval_ns: u64 = 20 * std.time.ns_per_ms;
 
@@ -147,9 +149,16 @@ pub const View = struct {
     }
 };
 
+/// Shared memory is trusted no further than a file would be: what places are computed from is
+/// within bounds.
+pub fn checkState(state: Lock.State) error{Corrupt}!void {
+    if (state.txnid > config.txnid_max or state.page_count < 2) return error.Corrupt;
+    if (state.log_half > 1 or state.log_offset > log_offset_max) return error.Corrupt;
+}
+
 /// The published state as something to read. It must be pinned, or be the writer's base.
 pub fn viewOf(self: *Env, state: Lock.State) Error!View {
-    if (state.txnid > config.txnid_max or state.page_count < 2) return error.Corrupt;
+    try checkState(state);
     try self.file.map(state.page_count);
     return .{
         .snapshot = .{
@@ -631,6 +640,7 @@ pub fn appendRecord(
 /// published must not come back at the next open. True if there was one.
 pub fn eraseTail(self: *Env) Error!bool {
     const state = self.lock.published();
+    try checkState(state);
     var head: [record.header_size]u8 = undefined;
     const length = try self.log.read(state.log_half, state.log_offset, &head);
     if (std.mem.allEqual(u8, head[0..length], 0)) return false;
