@@ -8,6 +8,7 @@
  * lines stand, exactly once, wherever that is: other changes of the file do not matter.
  *
  * Usage: node scripts/mutants.mjs [--only TEXT]… [--list] [--json]
+ * `--list` says of each what it breaks and whether it still applies, and runs nothing.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
@@ -171,7 +172,16 @@ const mutants = readMutants(options.only);
 /** The progress goes beside the result. */
 const say = (text) => console.error(text);
 if (options.list) {
-  for (const { name, breaks, filter } of mutants) console.log(`${name}: ${breaks} [${filter}]`);
+  for (const mutant of mutants) {
+    let state = "applies";
+    try {
+      change(mutant);
+    } catch (error) {
+      state = error.message;
+      process.exitCode = 1;
+    }
+    console.log(`${mutant.name}: ${mutant.breaks} [${mutant.filter}] ${state}`);
+  }
 } else {
   os.setPriority(19);
   await install();

@@ -7,6 +7,7 @@
  * failure prints all that the run said and the command that repeats it, and ends the run.
  *
  * Usage: node scripts/torture.mjs [--minutes N] [--seed S] [--only simulators|runtimes|fuzz]
+ *   [--mode Debug]
  */
 import { spawn } from "node:child_process";
 import os from "node:os";
@@ -39,14 +40,15 @@ const fuzzRuns = "200K";
 const minutesToBuild = 30;
 
 function readArguments(argv) {
-  const options = { minutes: 10, seed: Math.floor(Math.random() * 1e6), only: undefined };
+  const options = { minutes: 10, seed: Math.floor(Math.random() * 1e6), mode: "ReleaseSafe" };
   for (let index = 0; index < argv.length; index += 2) {
     const [name, value] = [argv[index], argv[index + 1]];
     if (name === "--minutes" && Number(value) > 0) options.minutes = Number(value);
     else if (name === "--seed" && Number.isInteger(Number(value))) options.seed = Number(value);
     else if (name === "--only" && lines.has(value)) options.only = value;
+    else if (name === "--mode" && /^(Debug|ReleaseSafe)$/.test(value)) options.mode = value;
     else {
-      console.error("usage: npm run torture -- [--minutes N] [--seed S] [--only PART]");
+      console.error("usage: npm run torture -- [--minutes N] [--seed S] [--only PART] [--mode M]");
       process.exit(2);
     }
   }
@@ -109,8 +111,8 @@ async function part(end, name, program, args, env = {}) {
   console.log(`${output.trimEnd()}\nreplay: ${[...set, program, ...args].join(" ")}`);
 }
 
-async function simulators(end, seed) {
-  const args = ["test-build", "-Doptimize=ReleaseSafe"];
+async function simulators(end, { seed, mode }) {
+  const args = ["test-build", `-Doptimize=${mode}`];
   const wanted = filters.map((filter) => `-Dtest-filter=${filter}`);
   const built = await capture(tools.zig, zigBuild(...args, ...wanted), minutesToBuild);
   if (built.code !== 0) throw new Error(built.output);
@@ -135,8 +137,8 @@ async function runtimes(end) {
   }
 }
 
-async function fuzz(end) {
-  const args = zigBuild("fuzz", "-Doptimize=ReleaseSafe", `--fuzz=${fuzzRuns}`);
+async function fuzz(end, { mode }) {
+  const args = zigBuild("fuzz", `-Doptimize=${mode}`, `--fuzz=${fuzzRuns}`);
   for (let round = 0; Date.now() < end && !hasFailed; round += 1) {
     await part(end, `fuzzer of the decoders, turn ${round + 1}`, tools.zig, args);
   }
@@ -150,16 +152,15 @@ await install();
 if (!await build()) process.exit(1);
 const end = Date.now() + options.minutes * 60_000;
 console.log(`torture: ${options.minutes} minutes, seed ${options.seed}`);
-const { only, seed } = options;
-if (only !== undefined) await lines.get(only)(end, seed);
+if (options.only !== undefined) await lines.get(options.only)(end, options);
 else {
   // The fuzzer gets the last fifth of the second line's time.
   const turn = end - options.minutes * 12_000;
   const second = async () => {
     await runtimes(turn);
-    await fuzz(end);
+    await fuzz(end, options);
   };
-  await Promise.all([simulators(end, seed), second()]);
+  await Promise.all([simulators(end, options), second()]);
 }
 console.log("");
 for (const [what, number] of [...counts].sort()) console.log(`${number} ${what}`);

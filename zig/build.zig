@@ -175,6 +175,7 @@ fn addTestSteps(
         "test-filter",
         "Run only the tests whose name contains this",
     ) orelse &.{};
+    const use_llvm = b.option(bool, "llvm", "Build the tests through LLVM, for tools that read lines");
     const steps = [_]struct { name: []const u8, text: []const u8, os: OsChoice }{
         .{ .name = "test", .text = "Run the Zig tests, on -Dos (default simulated)", .os = os },
         .{ .name = "test-native", .text = "Run the Zig tests on this machine", .os = .native },
@@ -184,6 +185,7 @@ fn addTestSteps(
             .name = entry.name,
             .root_module = createModule(b, "test.zig", target, optimize, entry.os, false),
             .filters = filters,
+            .use_llvm = use_llvm,
         });
         for (wideObjects(b, target, optimize, false)) |wide| tests.root_module.addObject(wide);
         const run = b.addRunArtifact(tests);
