@@ -150,15 +150,18 @@ pub const View = struct {
 };
 
 /// Shared memory is trusted no further than a file would be: what places are computed from is
-/// within bounds.
-pub fn checkState(state: Lock.State) error{Corrupt}!void {
+/// within bounds, and what is said to be a frame is one of ours.
+pub fn checkState(self: *const Env, state: Lock.State) error{Corrupt}!void {
     if (state.txnid > config.txnid_max or state.page_count < 2) return error.Corrupt;
     if (state.log_half > 1 or state.log_offset > log_offset_max) return error.Corrupt;
+    for ([_]meta_format.Root{ state.main, state.catalogue }) |root| {
+        if (root.is_frame != 0 and root.checksum != self.dirty.set.tag) return error.Corrupt;
+    }
 }
 
 /// The published state as something to read. It must be pinned, or be the writer's base.
 pub fn viewOf(self: *Env, state: Lock.State) Error!View {
-    try checkState(state);
+    try self.checkState(state);
     try self.file.map(state.page_count);
     return .{
         .snapshot = .{
@@ -640,7 +643,7 @@ pub fn appendRecord(
 /// published must not come back at the next open. True if there was one.
 pub fn eraseTail(self: *Env) Error!bool {
     const state = self.lock.published();
-    try checkState(state);
+    try self.checkState(state);
     var head: [record.header_size]u8 = undefined;
     const length = try self.log.read(state.log_half, state.log_offset, &head);
     if (std.mem.allEqual(u8, head[0..length], 0)) return false;

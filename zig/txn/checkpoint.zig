@@ -57,7 +57,7 @@ pub fn beginWrite(env: *Env, timeout_ns: u64) Error!Lock.State {
     if (try phaseOf(env) == .switching) settleSwitch(env);
     try settleBulk(env);
     const state = env.lock.published();
-    try Env.checkState(state);
+    try env.checkState(state);
     try env.boundUnflushed(state);
     try env.follow(state);
     if (env.lock.shared.closed.load(.acquire) != 0) try markOpen(env);
