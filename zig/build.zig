@@ -175,7 +175,11 @@ fn addTestSteps(
         "test-filter",
         "Run only the tests whose name contains this",
     ) orelse &.{};
-    const use_llvm = b.option(bool, "llvm", "Build the tests through LLVM, for tools that read lines");
+    const use_llvm = b.option(
+        bool,
+        "llvm",
+        "Build the tests through LLVM, for tools that read lines",
+    );
     const steps = [_]struct { name: []const u8, text: []const u8, os: OsChoice }{
         .{ .name = "test", .text = "Run the Zig tests, on -Dos (default simulated)", .os = os },
         .{ .name = "test-native", .text = "Run the Zig tests on this machine", .os = .native },
