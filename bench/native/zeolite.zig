@@ -43,6 +43,7 @@ const Calls = struct {
     txn_commit: *const @TypeOf(c_abi.txn_commit),
     put: *const @TypeOf(c_abi.put),
     put_buffer: *const @TypeOf(c_abi.put_buffer),
+    put_commit: *const @TypeOf(c_abi.put_commit),
     put_many: *const @TypeOf(c_abi.put_many),
     flush_sync: *const @TypeOf(c_abi.flush_sync),
     checkpoint_sync: *const @TypeOf(c_abi.checkpoint_sync),
@@ -289,15 +290,15 @@ pub const Store = struct {
             const end = @min(at + puts.batch, puts.keys.len);
             const session = self.session;
             const calls = session.calls;
-            const txn = try session.check(
-                calls.txn_begin(session.handle, explicit_txn, timeout_ms),
-            );
-            if (end == at + 1) {
-                try self.putOne(txn, puts, at);
+            if (end == at + 1 and !puts.append) {
+                try self.putOne(puts, at);
             } else {
+                const txn = try session.check(
+                    calls.txn_begin(session.handle, explicit_txn, timeout_ms),
+                );
                 try self.putMany(txn, puts, at, end);
+                _ = try session.check(calls.txn_commit(session.handle, txn));
             }
-            _ = try session.check(calls.txn_commit(session.handle, txn));
             const words = session.words();
             if (words[1] != 0 or words[2] != 0) self.keeper.wake();
             if (self.options.is_durable) _ = try session.check(calls.flush_sync(session.handle));
@@ -330,32 +331,31 @@ pub const Store = struct {
         _ = try session.check(session.calls.backup_end(session.handle, backup));
     }
 
-    fn putOne(self: *Store, txn: u32, puts: Puts, at: usize) !void {
+    /// In one call, as `putSync` does it; a value that the scratch does not hold in three.
+    fn putOne(self: *Store, puts: Puts, at: usize) !void {
         const session = self.session;
-        const flags: u32 = if (puts.append) c_abi.put_flags.append else 0;
         session.setKey(&puts.keys[at]);
         const value = puts.values.at(puts.first + at);
-        if (value.len > scratch_value_max) {
-            _ = try session.check(session.calls.put_buffer(
-                session.handle,
-                txn,
-                0,
-                data.key_size,
-                value.ptr,
-                @intCast(value.len),
-                flags,
-            ));
-            return;
-        }
+        if (value.len > scratch_value_max) return self.putLarge(value);
         session.setValue(value);
-        _ = try session.check(session.calls.put(
+        _ = try session.check(session.calls.put_commit(
             session.handle,
-            txn,
             0,
             data.key_size,
             @intCast(value.len),
-            flags,
+            timeout_ms,
         ));
+    }
+
+    fn putLarge(self: *Store, value: []const u8) !void {
+        const session = self.session;
+        const calls = session.calls;
+        const txn = try session.check(calls.txn_begin(session.handle, explicit_txn, timeout_ms));
+        const size: u32 = @intCast(value.len);
+        _ = try session.check(
+            calls.put_buffer(session.handle, txn, 0, data.key_size, value.ptr, size, 0),
+        );
+        _ = try session.check(calls.txn_commit(session.handle, txn));
     }
 
     fn putMany(self: *Store, txn: u32, puts: Puts, begin: usize, end: usize) !void {
