@@ -222,7 +222,7 @@ const ROTATING_MS = 1500;
 function walkRotation(here: Here, path: string, count: number, until: number): number {
   const store = here.store(path, { exclusive: true, durability: "none", pageSize: 1024 });
   let walks = 0;
-  for (; Date.now() < until; walks += 1) {
+  do {
     const snapshot = store.snapshot();
     const scope = store.at(snapshot);
     const rows = scope.getRange().toArray();
@@ -235,7 +235,8 @@ function walkRotation(here: Here, path: string, count: number, until: number): n
       if (scope.get(key) !== rows[place]!.value) throw new Error(`${key} has changed`);
     });
     snapshot[Symbol.dispose]();
-  }
+    walks += 1;
+  } while (Date.now() < until);
   return walks;
 }
 
