@@ -68,6 +68,13 @@ test "named runs: the data file is flushed first while one is not durable, and o
     try testing.expectEqual(.none, unflushedOf(env));
     try putOne(env, "small", "other");
     try testing.expectEqual(.log, unflushedOf(env));
+    // A checkpoint under way has flushed nothing yet.
+    try putOne(env, "named", &value);
+    const taken = try checkpoint.step(env, true);
+    try testing.expectEqual(.flush_file, taken.need);
+    try testing.expectEqual(.data_then_log, unflushedOf(env));
+    try env.flushLog();
+    try testing.expectEqual(.none, unflushedOf(env));
     try checkpoint.runAll(env);
     try testing.expectEqual(0, env.lock.published().run_size);
     try testing.expectEqualStrings(&value, (try valueOf(env, "named")).?);
