@@ -1,19 +1,20 @@
 /**
  * Many values written at once. The groups that they go to are found or made first, each once; then
- * each value is looked at: nothing may be overwritten but a value, and a link there is followed. In
- * a group that was just made nothing can stand but the groups that were made in it.
+ * each place is looked at: nothing may be overwritten but a value, and a link there is followed. In
+ * a group that was just made nothing can stand but the groups that were made in it; and where a
+ * value stands at a path as it is named, there is nothing to find or make.
  */
 import { putCondition } from "../write.ts";
 import { putManyNow } from "../write_many.ts";
 import { locate } from "./locate.ts";
-import { invalidPath, joinPath, parentOf, ROOT } from "./path.ts";
+import { invalidPath, joinPath, normalPath, parentOf, ROOT } from "./path.ts";
 import { GROUP, Link, type Place, VALUE, type Written } from "./stored.ts";
 import type { Tree } from "./tree.ts";
 
 /** Something on its way to a normal path. */
 export type PathEntry = readonly [path: string, value: Written];
 
-/** Values on their way to normal paths: two lists of one length, which belong to the writing. */
+/** Values on their way to paths as they are named: two lists, which belong to the writing. */
 export interface PathRows {
   readonly paths: string[];
   readonly values: Written[];
@@ -28,6 +29,9 @@ interface Goal {
   /** Whether it was named by another path. */
   readonly isMoved: boolean;
 }
+
+/** Stands for the group of a value that is written over another. */
+const STANDING: Goal = { path: ROOT, isNew: false, isMoved: false };
 
 /** The writing of one set of values. */
 class ManyWriter {
@@ -52,29 +56,55 @@ class ManyWriter {
 
   write(): void {
     const paths = this.#paths;
-    const goals = this.#prepare();
+    const goals = this.#prepare(this.#findValues());
     const looked: string[] = [];
     for (let index = 0; index < paths.length; index += 1) {
       const { isMoved, isNew, path } = goals[index]!;
       if (isMoved) paths[index] = joinPath(path, nameOf(paths[index]!));
-      if (!isNew) looked.push(paths[index]!);
+      if (!isNew && goals[index] !== STANDING) looked.push(paths[index]!);
     }
     const places = this.#tree.reader.places(looked);
     let next = 0;
     for (let index = 0; index < paths.length; index += 1) {
       const goal = goals[index]!;
+      if (goal === STANDING) continue;
       const seen = goal.isNew ? this.#placeInNew(goal, paths[index]!) : places[next++];
       if (seen !== VALUE || this.#isSurprised) this.#settle(index, seen);
     }
     this.#send(paths.length);
   }
 
-  /** Makes sure of the groups that the values go to; the one of each. */
-  #prepare(): Goal[] {
+  /** What stands at the paths as they are named, if there is a value at the first of them. */
+  #findValues(): readonly (Place | undefined)[] {
+    const { reader } = this.#tree;
+    const [first] = this.#paths;
+    try {
+      return first !== undefined && reader.lookUp(first) === VALUE
+        ? reader.places(this.#paths)
+        : [];
+    } catch (error) {
+      // One is no path, or too long as it is named.
+      if (error instanceof TypeError || error instanceof RangeError) return [];
+      throw error;
+    }
+  }
+
+  /**
+   * Makes sure of the groups that the values go to; the one of each. Where a value stands at a path
+   * as it is named, all above it are groups.
+   */
+  #prepare(found: readonly (Place | undefined)[]): Goal[] {
     const goals: Goal[] = [];
+    const paths = this.#paths;
     let last = "";
     let goal: Goal | undefined;
-    for (const path of this.#paths) {
+    for (let index = 0; index < paths.length; index += 1) {
+      if (found[index] === VALUE) {
+        goals.push(STANDING);
+        continue;
+      }
+      const path = paths[index] = normalPath(paths[index], "write");
+      if (path === ROOT) throw invalidPath("write", path, "a group stands there");
       const size = Math.max(0, path.lastIndexOf("/"));
       // Paths often come group by group.
       if (goal === undefined || size !== last.length || !path.startsWith(last)) {
@@ -151,8 +181,6 @@ function nameOf(path: string): string {
 
 /** Writes many values; all of them or none. */
 export function writeMany(tree: Tree, rows: PathRows): number {
-  const { paths } = rows;
-  if (paths.includes(ROOT)) throw invalidPath("write", ROOT, "a group stands there");
   tree.frame(() => new ManyWriter(tree, rows).write());
-  return paths.length;
+  return rows.paths.length;
 }

@@ -354,12 +354,15 @@ export class OpenPaths implements PathStore {
   ): Promise<number> {
     assertIterable(entries);
     const rows: PathRows = { paths: [], values: [] };
+    const isLater = this.#access.session.isQueueing;
     for (const entry of entries) {
       if (!Array.isArray(entry)) throw invalidPath("write", entry, "pass [path, value]");
+      const path: unknown = entry[0];
       const value: unknown = entry[1];
+      if (typeof path !== "string") throw invalidPath("write", path, "pass a path, as a string");
       assertValue(value);
-      rows.paths.push(normalPath(entry[0], "write"));
-      rows.values.push(this.#kept(value));
+      rows.paths.push(path);
+      rows.values.push(isLater && typeof value !== "string" ? value.slice() : value);
     }
     return await this.#table.write("write many", (tree) => writeMany(tree, rows));
   }
