@@ -249,7 +249,7 @@ async function putBesideWalks(
   text: string,
 ): Promise<number[]> {
   const store = here.store(path, { exclusive: true, durability: "none", pageSize: 1024 });
-  const put = (n: number): void => store.putSync((n * 7) % count, `${n} ${"x".repeat(n % 3)}`);
+  const put = (n: number) => store.putSync((n * 7) % count, `${n} ${"x".repeat(n % 3)}`);
   let n = 0;
   while (n < count) put(n++);
   const threads = [await here.startThread(), await here.startThread()];
