@@ -4,7 +4,8 @@
  * lowest priority.
  *
  * A patch begins with what it breaks, the part of a test's name that catches it and, if that is not
- * Debug, the mode: `Breaks: …`, `Caught by: …`, `Mode: ReleaseSafe`. A hunk applies where its old
+ * Debug, the mode: `Breaks: …`, `Caught by: …`, `Mode: ReleaseSafe`. A test that runs on this
+ * machine, not on the simulated one, is named with `Machine: this`. A hunk applies where its old
  * lines stand, exactly once, wherever that is: other changes of the file do not matter.
  *
  * Usage: node scripts/mutants.mjs [--only TEXT]… [--list] [--json]
@@ -41,7 +42,8 @@ function readMutants(wanted) {
       throw new Error(`${file} does not say what it breaks and which test catches it`);
     }
     const mode = headerOf(text, "Mode") ?? "Debug";
-    return { name: file.replace(/\.patch$/, ""), breaks, filter, mode, hunks: hunksOf(text) };
+    const step = headerOf(text, "Machine") === "this" ? "test-native" : "test";
+    return { name: file.replace(/\.patch$/, ""), breaks, filter, step, mode, hunks: hunksOf(text) };
   });
 }
 
@@ -101,25 +103,27 @@ function write(files, contentOf) {
   }
 }
 
-function runTests(filters, mode) {
+function runTests(filters, step, mode) {
   return capture(tools.zig, [
     "build",
     ...["--build-file", join(copy, "zig", "build.zig")],
     ...["--cache-dir", join(copy, "zig-cache")],
-    ...["test", `-Doptimize=${mode}`, "--summary", "all"],
+    ...[step, `-Doptimize=${mode}`, "--summary", "all"],
     ...filters.map((filter) => `-Dtest-filter=${filter}`),
   ], minutesMax);
 }
 
 /** The tests must pass without a mutant, or their failing would say nothing. */
 async function checkBaseline(mutants, say) {
-  for (const mode of new Set(mutants.map((mutant) => mutant.mode))) {
-    const filters = [...new Set(mutants.filter((m) => m.mode === mode).map((m) => m.filter))];
-    say(`the ${filters.length} test runs without a mutant, ${mode}`);
-    const result = await runTests(filters, mode);
+  for (const kind of new Set(mutants.map(({ step, mode }) => `${step} ${mode}`))) {
+    const [step, mode] = kind.split(" ");
+    const alike = mutants.filter((mutant) => mutant.step === step && mutant.mode === mode);
+    const filters = [...new Set(alike.map((mutant) => mutant.filter))];
+    say(`the ${filters.length} test runs without a mutant, ${kind}`);
+    const result = await runTests(filters, step, mode);
     const { passed, failed } = countZig(result);
     if (failed > 0) throw new Error(`without any mutant:\n${result.output}`);
-    say(`${passed} tests pass without a mutant, ${mode}`);
+    say(`${passed} tests pass without a mutant, ${kind}`);
   }
 }
 
@@ -130,7 +134,7 @@ async function judge(mutant) {
   write(files, (file) => files.get(file).join("\n"));
   let result;
   try {
-    result = await runTests([mutant.filter], mutant.mode);
+    result = await runTests([mutant.filter], mutant.step, mutant.mode);
   } finally {
     write(files, (file) => readFileSync(join(root, file)));
   }

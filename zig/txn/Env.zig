@@ -309,6 +309,11 @@ pub fn beginSmallSpace(self: *Env, txnid: u64) Error!void {
     self.space.beginAsBefore(txnid);
 }
 
+/// The next commit asks who needs which pages, however lately another did.
+pub fn renewSpace(self: *Env) void {
+    self.space_age = space_age_max;
+}
+
 /// Free space for the commit `txnid`: what nobody needs any more becomes available, unless a reader
 /// without a slot is there. It may need any page that was ever freed, so the file grows instead.
 pub fn beginSpace(self: *Env, txnid: u64) Error!void {

@@ -25,6 +25,8 @@ const table_count_max = 1000;
 /// Publishes a state without pages at the end of the file, if that is worth it. Nothing has changed
 /// after an error, except that it may have been published.
 pub fn run(env: *Env) Error!void {
+    // What the checkpoint before has let go.
+    env.renewSpace();
     var txn = try Txn.begin(env, env.settings.lock_timeout_ns);
     const is_changed = arrange(&txn) catch |err| {
         txn.abort();
