@@ -15,6 +15,9 @@ import { Folder } from "./Peer.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
+/** Where the tools of root are, though not for everybody. */
+const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
+
 /** Whether a root can be made: a mount of its own, and Node.js, which compiles. */
 const { skip } = process.platform === "linux" && existsSync("/proc/self/exe")
   ? needsRoot("unshare", "--mount", "sh", "-c", "node --version && ldd --version")
@@ -35,9 +38,9 @@ function makeRoot(folder: Folder) {
     encoding: "utf8",
   });
   assert.equal(compiled.status, 0, `${compiled.stdout}${compiled.stderr}`);
-  for (const path of librariesOf(program)) {
-    mkdirSync(dirname(folder.file(path)), { recursive: true });
-    copyFileSync(path, folder.file(path));
+  for (const library of librariesOf(program)) {
+    mkdirSync(dirname(folder.file(library)), { recursive: true });
+    copyFileSync(library, folder.file(library));
   }
   mkdirSync(folder.file("proc"));
   mkdirSync(folder.file("dev"));
@@ -46,7 +49,7 @@ function makeRoot(folder: Folder) {
   return (...args: readonly string[]) => {
     const script = 'root="$1"; shift; mount -t proc proc "$root/proc"; exec chroot "$root" "$@"';
     const all = ["--mount", "sh", "-c", script, "sh", folder.path, "/zeolite", ...args];
-    return spawnSync("unshare", all, { encoding: "utf8", env: { PATH: process.env["PATH"] } });
+    return spawnSync("unshare", all, { encoding: "utf8", env: { PATH: path } });
   };
 }
 

@@ -175,6 +175,8 @@ pub fn commit(self: *Workload) Error!void {
     if (self.options.exclusive and self.random.random().boolean()) {
         for (0..4) |_| if (!try self.putSingle()) break;
     }
+    // Most commits look for free pages at once: what is freed too early is used soon.
+    if (self.random.random().uintLessThan(u32, 4) != 0) self.env.?.renewSpace();
     const history = self.history;
     var txn = try Txn.begin(self.env.?, self.env.?.settings.lock_timeout_ns);
     const next = self.change(&txn) catch |failure| {

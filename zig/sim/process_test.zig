@@ -203,7 +203,13 @@ test "killed with a meta that only the kernel's cache has, and the power cut in 
     var list: seeds.List = .init(8800, 10);
     while (list.next()) |seed| {
         var pair: Pair = undefined;
-        try pair.init(&machines, .{ .seed = seed, .key_count = 12 }, .{ .image_count = 1 });
+        // No flush of the log may bring one of the data file along: that would keep the meta.
+        const options: Workload.Options = .{
+            .seed = seed,
+            .key_count = 12,
+            .named_run_size_min = std.math.maxInt(u64),
+        };
+        try pair.init(&machines, options, .{ .image_count = 1 });
         defer pair.deinit();
         errdefer std.debug.print("a meta in the cache: ZEOLITE_SEED={d}\n", .{seed});
         pair.recovery_image_count = 150;

@@ -113,10 +113,10 @@ const Run = struct {
     fn change(self: *Run, operation: Operation, txn: *Txn, next: *Model) !void {
         // Another value each time.
         const number = self.history.newest();
-        const value: [1300]u8 = @splat(@intCast('a' + number));
+        const value: [1300]u8 = @splat(@intCast('a' + number % 26));
         switch (operation) {
             .put => try put(txn, next, 0, "a key", value[0 .. 20 + number]),
-            .put_large => try put(txn, next, 0, "b" ** 150, value[0 .. 1100 + 30 * number]),
+            .put_large => try put(txn, next, 0, "b" ** 150, value[0 .. 1100 + 30 * (number % 6)]),
             .remove => {
                 const removed = try txn.remove(0, "a key");
                 try testing.expectEqual(next.remove(0, "a key"), removed);
