@@ -119,7 +119,7 @@ const Damaged = struct {
             try putOne(env, "last", "value");
         }
         world.kill(os);
-        attach.close(env) catch {};
+        attach.close(env) catch {}; // a killed process closes nothing
         const other = try world.startProcess();
         const fd = try other.open(path, .{ .write = true });
         defer other.close(fd);
@@ -157,7 +157,7 @@ test "named runs: recovery leaves them where they are, a reader that may not wri
     for (0..2) |_| try putOne(env, "named", &value);
     const pgno = try firstPage(env, "named");
     world.kill(os);
-    attach.close(env) catch {};
+    attach.close(env) catch {}; // a killed process closes nothing
     {
         const reader = try attach.openReadOnly(allocator, try world.startProcess(), path, .{});
         defer attach.close(reader) catch {};
