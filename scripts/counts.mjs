@@ -43,3 +43,15 @@ export function countDeno({ code, output }) {
   const passed = sum(summary, /(\d+) passed/g);
   return counts(code, passed, sum(summary, /(\d+) failed/g), sum(summary, /(\d+) ignored/g));
 }
+
+/** A line that only says that a test passed or was skipped, or which file comes next. */
+const quiet =
+  /^(?:\(pass\) |\(skip\) |running \d+ tests? from |.* \.\.\. (?:ok|ignored)(?: \(.*\))?$|.*\.test\.ts:$)/;
+
+/**
+ * What a reader of a failed run looks for: its output without the lines of the tests that passed, so that
+ * the failure is seen even where only the beginning of a log is kept.
+ */
+export function withoutPassed(output) {
+  return output.split("\n").filter((line) => !quiet.test(line)).join("\n").trim();
+}

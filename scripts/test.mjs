@@ -1,14 +1,15 @@
 /**
  * `npm test`: makes the clone ready, checks the style, runs every test in every runner, and sums up.
  * The last line is `N passed, N failed` (and `, N skipped`); the exit code is 1 if anything failed.
- * The output of a part is printed whole if the part failed, and its counts in any case.
+ * Of a part that failed, all that it said is printed but the lines of tests that passed; its counts are
+ * printed in any case.
  *
  * Usage: node scripts/test.mjs [style|zig|bun|deno]… [-- arguments of the runner]
  */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { countBun, countCheck, countDeno, countZig } from "./counts.mjs";
+import { countBun, countCheck, countDeno, countZig, withoutPassed } from "./counts.mjs";
 import { build, install } from "./setup.mjs";
 import { capture, root, tools, zigBuild } from "./tools.mjs";
 
@@ -47,6 +48,7 @@ function rounds(extra) {
       check("examples", deno, "check", "--doc-only", "src"),
       check("ABI is current", zig, ...zigBuild("abi-check")),
       check("tidy", zig, ...zigBuild("tidy")),
+      check("native benchmarks compile", zig, ...zigBuild("bench-check")),
       zigTest("zig, simulated, Debug", "test", "Debug"),
       zigTest("zig, simulated, ReleaseSafe", "test", "ReleaseSafe"),
       zigTest("zig, this machine, Debug", "test-native", "Debug"),
@@ -77,7 +79,7 @@ async function runPart(part) {
   return done;
 }
 
-/** Prints a part as it ends: one line, and all that it said if it failed. */
+/** Prints a part as it ends: one line, and what it said if it failed. */
 function report(
   { name, program, args, passed, failed, skipped, seconds },
   { code, signal, output },
@@ -88,7 +90,7 @@ function report(
   );
   if (failed === 0) return;
   const end = signal === null ? `exit code ${code}` : `ended by ${signal}`;
-  console.log(`$ ${[program, ...args].join(" ")}\n${output.trimEnd()}\n[${end}]\n`);
+  console.log(`$ ${[program, ...args].join(" ")}\n${withoutPassed(output)}\n[${end}]\n`);
 }
 
 /** Runs the parts of a round two at a time, in their order. */

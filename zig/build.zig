@@ -262,15 +262,17 @@ fn addBenchStep(b: *std.Build, target: std.Build.ResolvedTarget) void {
     run.step.dependOn(&install_library.step);
     b.step("bench-native", "Measure the library beside liblmdb; arguments behind --")
         .dependOn(&run.step);
-    addRivals(b, target);
-    addLayers(b, target);
+    const rivals = addRivals(b, target);
+    const layers = addLayers(b, target);
+    const check = b.step("bench-check", "Compile everything in bench/native");
+    for ([_]*std.Build.Step{ &program.step, rivals, layers }) |step| check.dependOn(step);
     const build_step = b.step("bench-native-build", "Build that into zig-out/bin, running nothing");
     build_step.dependOn(&install.step);
     build_step.dependOn(&install_library.step);
 }
 
 /// LMDB and RocksDB for the benchmark in TypeScript; loaded where they are, never linked.
-fn addRivals(b: *std.Build, target: std.Build.ResolvedTarget) void {
+fn addRivals(b: *std.Build, target: std.Build.ResolvedTarget) *std.Build.Step {
     const library = b.addLibrary(.{
         .name = "rivals",
         .linkage = .dynamic,
@@ -283,10 +285,11 @@ fn addRivals(b: *std.Build, target: std.Build.ResolvedTarget) void {
     });
     const install = b.addInstallArtifact(library, .{});
     b.step("bench-rivals", "Build what calls native rivals").dependOn(&install.step);
+    return &library.step;
 }
 
 /// The layers of the engine as a library, for `bench/micro`; it is no part of what is shipped.
-fn addLayers(b: *std.Build, target: std.Build.ResolvedTarget) void {
+fn addLayers(b: *std.Build, target: std.Build.ResolvedTarget) *std.Build.Step {
     const module = b.createModule(.{
         .root_source_file = b.path("../bench/native/layers.zig"),
         .target = target,
@@ -303,8 +306,10 @@ fn addLayers(b: *std.Build, target: std.Build.ResolvedTarget) void {
         .linkage = .dynamic,
         .root_module = module,
     };
-    const install = b.addInstallArtifact(b.addLibrary(options), .{});
+    const library = b.addLibrary(options);
+    const install = b.addInstallArtifact(library, .{});
     b.step("bench-layers", "Build what measures single layers").dependOn(&install.step);
+    return &library.step;
 }
 
 fn addTool(b: *std.Build, name: []const u8, root: []const u8) *std.Build.Step.Run {

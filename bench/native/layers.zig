@@ -72,7 +72,7 @@ const Fixture = struct {
         self.store.destroy();
         self.space.deinit();
         allocator.free(self.keys);
-        allocator.destroy(self.values);
+        self.values.destroy(allocator);
         allocator.destroy(self);
     }
 
@@ -143,7 +143,7 @@ fn make(operation: Operation, page_size: u32, count: u32) !*Fixture {
         .operation = operation,
         .page_size = page_size,
         .count = count,
-        .values = try .create(allocator),
+        .values = try .create(allocator, data.value_size, data.value_count),
         .store = try .create(allocator, page_size),
         .keys = &.{},
     };
