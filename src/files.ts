@@ -1,8 +1,8 @@
 /**
  * The store's two files as this runtime's own descriptors, opened for one purpose: to flush them
  * without a thread of ours and without blocking. Nothing is read or written through them.
- * A descriptor is closed only when no flush of it is under way, so its number is never another
- * file's while the runtime still works with it.
+ * A descriptor is closed once, and only when no flush of it is under way nor begun by the end of
+ * another, so its number is never another file's while the runtime still works with it.
  */
 import { closeSync, fdatasync, fstatSync, openSync } from "node:fs";
 import { codeOf, ZeoliteError } from "./error.ts";
@@ -13,6 +13,7 @@ export class Files {
   readonly #log: number;
   #pending = 0;
   #isClosed = false;
+  #isReleased = false;
 
   /** Opens both files, each known by its inode. */
   constructor(data: { path: string; inode: number }, log: { path: string; inode: number }) {
@@ -25,24 +26,32 @@ export class Files {
     }
   }
 
-  /** Flushes the data file or the log; `done` gets the error, if any. */
+  /**
+   * Flushes the data file or the log; `done` gets the error, if any. It may begin the next flush,
+   * also after `close`.
+   */
   flush(which: "data" | "log", done: (error: Error | null) => void): void {
+    if (this.#isReleased) return done(new Error("the files are closed"));
     this.#pending += 1;
     fdatasync(which === "data" ? this.#data : this.#log, (error) => {
-      this.#pending -= 1;
-      if (this.#isClosed && this.#pending === 0) this.#release();
-      done(error);
+      try {
+        done(error);
+      } finally {
+        this.#pending -= 1;
+        this.#releaseIfIdle();
+      }
     });
   }
 
   /** Closes both, at the latest when the last flush has ended. */
   close(): void {
-    if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#pending === 0) this.#release();
+    this.#releaseIfIdle();
   }
 
-  #release(): void {
+  #releaseIfIdle(): void {
+    if (!this.#isClosed || this.#isReleased || this.#pending > 0) return;
+    this.#isReleased = true;
     closeSync(this.#data);
     closeSync(this.#log);
   }

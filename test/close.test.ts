@@ -1,8 +1,11 @@
 /** Closing: what is waited for, what ends, and that nothing works or crashes afterwards. */
 import assert from "node:assert/strict";
+import { closeSync, fstatSync, openSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { Files } from "../src/files.ts";
 import { open } from "../src/mod.ts";
 import { Opened, rejection } from "./Opened.ts";
+import { Folder } from "./Peer.ts";
 
 test("close: waits for pending writes", async () => {
   using opened = new Opened({ durability: "durable" });
@@ -185,4 +188,30 @@ test("close: hundreds of stores one after the other, and many at once", async ()
   assert.ok(many.every((store) => store.get("n") === 100));
   await Promise.all(many.map((store) => store.close()));
   assert.equal(opened.store.get("n"), 100);
+});
+
+test("close: between two flushes, the second is made, and no file of others closed", async () => {
+  using folder = new Folder();
+  const known = ["data", "log"].map((name) => {
+    const path = folder.file(name);
+    writeFileSync(path, name);
+    return { path, inode: statSync(path).ino };
+  });
+  const files = new Files(known[0]!, known[1]!);
+  const flushed = new Promise<Error | null>((done) => {
+    files.flush("data", (error) => error === null ? files.flush("log", done) : done(error));
+  });
+  files.close();
+  assert.equal(await flushed, null);
+  // Numbers that are free again are given to the next files; they must stay theirs.
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  const others = known.map(({ path }) => openSync(path, "r"));
+  files.close();
+  const late = await new Promise<Error | null>((done) => files.flush("data", done));
+  assert.match(String(late), /closed/);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const descriptor of others) {
+    assert.ok(fstatSync(descriptor).isFile());
+    closeSync(descriptor);
+  }
 });

@@ -47,7 +47,9 @@ function makeRoot(folder: Folder) {
   // What a process has for its input when it has none.
   spawnSync("mknod", ["-m", "666", folder.file("dev/null"), "c", "1", "3"]);
   return (...args: readonly string[]) => {
-    const script = 'root="$1"; shift; mount -t proc proc "$root/proc"; exec chroot "$root" "$@"';
+    // No variable is handed on, as Deno would: TMPDIR names a folder that is not in that root.
+    const script = 'root="$1"; shift; mount -t proc proc "$root/proc"; ' +
+      'exec env -i PATH="$PATH" chroot "$root" "$@"';
     const all = ["--mount", "sh", "-c", script, "sh", folder.path, "/zeolite", ...args];
     return spawnSync("unshare", all, { encoding: "utf8", env: { PATH: path } });
   };
@@ -73,7 +75,6 @@ test("executable: alone with the C library, it runs every kind of command", { sk
   const profile = succeed("profile", "get_hot", "--quick", "--seconds", "0.1", "--out", "/profile");
   assert.match(profile, /not measured: perf is not installed/);
   assert.match(succeed("demo"), /(\d+) of \1 checks passed/);
-  // It leaves no library behind.
-  const left = readdirSync(folder.file("tmp"), { encoding: "utf8", recursive: true });
-  assert.deepEqual(left.filter((name) => name.endsWith(".so")), []);
+  // The library that it carries was loaded from there, and is gone.
+  assert.deepEqual(readdirSync(folder.file("tmp")), []);
 });
