@@ -9,6 +9,7 @@ comptime {
     _ = @import("explain.zig");
 
     _ = @import("os/types.zig");
+    _ = @import("os/cgroup.zig");
     _ = @import("os/os.zig");
     if (builtin.os.tag == .linux) _ = @import("os/linux.zig");
     if (builtin.os.tag == .macos) _ = @import("os/macos.zig");

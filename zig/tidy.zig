@@ -18,6 +18,7 @@ const zig_order = [_][]const u8{
     "explain",
 
     "os/types",
+    "os/cgroup",
     "os/linux",
     "os/macos",
     "os/disk",

@@ -7,6 +7,7 @@
 //! descriptor of the same file does not let them go, and a killed process loses them at once.
 
 const std = @import("std");
+const cgroup = @import("cgroup.zig");
 const types = @import("types.zig");
 const linux = std.os.linux;
 const assert = std.debug.assert;
@@ -365,11 +366,13 @@ pub const Os = struct {
         _ = linux.futex_3arg(word, .{ .cmd = .WAKE, .private = false }, everybody);
     }
 
-    /// Bytes of memory that the machine has; 0 if it cannot be told.
-    pub fn memorySize(_: Os) u64 {
+    /// Bytes of memory that the machine has, or that this process may use of them if that is less;
+    /// 0 if it cannot be told.
+    pub fn memorySize(self: Os) u64 {
         var facts: linux.Sysinfo = undefined;
         if (linux.errno(linux.sysinfo(&facts)) != .SUCCESS) return 0;
-        return @as(u64, facts.totalram) *| facts.mem_unit;
+        const size = @as(u64, facts.totalram) *| facts.mem_unit;
+        return @min(size, cgroup.memoryMax(Texts{ .os = self }) orelse size);
     }
 
     pub fn isReadOnlyMount(_: Os, fd: Fd) bool {
@@ -394,6 +397,17 @@ pub const Os = struct {
         word.* = 1;
         _ = fork_word.cmpxchgStrong(null, word, .release, .monotonic);
         return word;
+    }
+};
+
+/// What `cgroup.memoryMax` needs of the system.
+const Texts = struct {
+    os: Os,
+
+    pub fn read(self: Texts, path: [:0]const u8, buffer: []u8) ?[]const u8 {
+        const fd = self.os.open(path, .{}) catch return null;
+        defer self.os.close(fd);
+        return buffer[0 .. self.os.pread(fd, buffer, 0) catch return null];
     }
 };
 
