@@ -80,6 +80,7 @@ comptime {
     _ = @import("sim/fuzz_test.zig");
     _ = @import("sim/tree_test.zig");
     if (!is_simulated) _ = @import("sim/threads_test.zig");
+    if (!is_simulated and builtin.os.tag == .linux) _ = @import("sim/fork_test.zig");
     if (is_simulated) {
         _ = @import("os/simulated.zig");
         _ = @import("sim/seeds.zig");

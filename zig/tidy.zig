@@ -109,6 +109,7 @@ const zig_order = [_][]const u8{
     "sim/tree_test",
     "sim/store_test",
     "sim/threads_test",
+    "sim/fork_test",
     "sim/crash_test",
     "sim/small_test",
     "sim/fault_test",

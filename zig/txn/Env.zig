@@ -211,9 +211,15 @@ pub fn freePages(self: *const Env) struct { free: u64, retained: u64 } {
     return .{ .free = meta.free_page_count, .retained = 0 };
 }
 
-/// Refuses a forked child: its locks and its threads are its parent's.
+/// Whether this is a child of the process that opened the store: its locks, pins and threads are
+/// its parent's.
+pub fn isForked(self: *const Env) bool {
+    return @as(*const volatile u32, self.fork_guard).* != 1;
+}
+
+/// Refuses a forked child.
 pub fn checkFork(self: *const Env) Error!void {
-    if (@as(*const volatile u32, self.fork_guard).* == 1) return;
+    if (!self.isForked()) return;
     explain.set("this process was forked from the one that opened the store: open it again", .{});
     return error.PermissionDenied;
 }
@@ -236,7 +242,7 @@ pub fn pin(self: *Env, txnid: u64) Error!void {
 }
 
 pub fn unpin(self: *Env, txnid: u64) void {
-    if (self.slotless != null) return;
+    if (self.slotless != null or self.isForked()) return;
     self.mutex.lock(self.os);
     defer self.mutex.unlock(self.os);
     for (self.pins.items, 0..) |*entry, index| {
@@ -264,11 +270,11 @@ pub fn lockWrite(self: *Env, timeout_ns: u64) Error!void {
     if (acquired == .taken_over) _ = try self.eraseTail();
 }
 
-/// Gives the writer lock back.
+/// Gives the writer lock back, unless it is the parent's.
 pub fn endWrite(self: *Env) void {
     assert(self.writing);
     self.writing = false;
-    self.lock.unlockWriter();
+    if (!self.isForked()) self.lock.unlockWriter();
 }
 
 /// Forgets the transaction that a dead thread of this process left; nothing of it is published.

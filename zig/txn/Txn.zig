@@ -570,6 +570,7 @@ pub fn publishSealed(self: *Txn) void {
 
 fn publish(self: *Txn) Error!void {
     const env = self.env;
+    try env.checkFork();
     if (env.lock.isPoisoned()) return error.Poisoned;
     var state = if (self.keepsFrames()) try self.keepAll() else try self.sealAll();
     if (self.bulk) return checkpoint.commitBulk(env, &state);

@@ -407,7 +407,7 @@ fn flushRunning(env: *Env) Error!void {
 
 fn leave(env: *Env) Error!void {
     if (env.slotless != null) return;
-    if (@as(*const volatile u32, env.fork_guard).* != 1) return; // the parent's locks stay
+    if (env.isForked()) return; // the parent's locks stay
     try flushRunning(env);
     const fd = env.file.fd;
     const end = env.os.now() +| env.settings.lock_timeout_ns;
