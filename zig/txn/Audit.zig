@@ -24,7 +24,7 @@ pub const finding_count_max = 100;
 /// Bytes kept of a table's name.
 const name_size_max = 1024;
 const message_size_max = 200;
-/// Bytes of a run that are read at once.
+/// Most bytes of a run that are read at once.
 pub const piece_size: u32 = 256 << 10;
 
 /// Something wrong. Page 0 and 1 are the metas; a finding about the log names page 0.
@@ -60,6 +60,8 @@ pub fn init(allocator: Allocator, file: *const File, page_count: u32, txnid: u64
     const used = try allocator.alloc(u64, wordCount(page_count));
     errdefer allocator.free(used);
     @memset(used, 0);
+    // No run is longer than the state.
+    const piece_size_wanted = @min(piece_size, @as(u64, page_count) * file.page_size);
     return .{
         .allocator = allocator,
         .os = file.os,
@@ -68,7 +70,7 @@ pub fn init(allocator: Allocator, file: *const File, page_count: u32, txnid: u64
         .page_count = page_count,
         .txnid = txnid,
         .used = used,
-        .piece = try allocator.alloc(u8, piece_size),
+        .piece = try allocator.alloc(u8, piece_size_wanted),
         .texts = .init(allocator),
     };
 }
@@ -228,7 +230,7 @@ pub fn nextPiece(self: *Audit, run: *Run) Error!?[]const u8 {
         }
         return null;
     }
-    const bytes = self.piece[0..@min(piece_size, run.size - run.done)];
+    const bytes = self.piece[0..@min(self.piece.len, run.size - run.done)];
     if (!try self.read(run.pgno, bytes, run.done)) return null;
     self.read_count += overflow.pageCount(@intCast(bytes.len), self.page_size);
     run.hash.update(bytes);
