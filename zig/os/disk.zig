@@ -13,6 +13,7 @@
 //! maps do: a later write shows, and a touch behind the end of the file is a fault.
 
 const std = @import("std");
+const builtin = @import("builtin");
 const types = @import("types.zig");
 const linux = std.os.linux;
 const assert = std.debug.assert;
@@ -25,6 +26,11 @@ pub const block_size = 4096;
 /// The largest file; addresses only, no memory.
 pub const file_size_max = 256 << 20;
 pub const block_count_max = file_size_max / block_size;
+/// What may be anything but zeros is known for so many bytes each: files are mostly zeros, and
+/// images of them are made by the thousand.
+pub const chunk_size = 16 << 10;
+
+const Chunks = std.StaticBitSet(file_size_max / chunk_size);
 
 const Disk = @This();
 
@@ -68,14 +74,30 @@ pub const Inode = struct {
     /// Bytes of the memory file, at least `size`; all that follow the live ones are zero.
     memory_size: u64 = 0,
     durable: std.ArrayList(u8) = .empty,
-    /// One bit for each block that has storage.
+    /// Chunks of the live and of the durable bytes; all that lies in others is zero.
+    live_used: Chunks = .initEmpty(),
+    durable_used: Chunks = .initEmpty(),
+    /// One bit for each block that has storage, and how many have.
     blocks: std.DynamicBitSetUnmanaged,
+    block_count: u64 = 0,
     mode: u16 = 0o600,
     is_mapped: bool = false,
     is_mapped_for_writing: bool = false,
     /// A failed flush has forgotten changes that are still to be read.
     has_lost: bool = false,
+
+    /// To be called by whoever writes to the bytes past the disk.
+    pub fn useAll(self: *Inode) void {
+        mark(&self.live_used, 0, self.size);
+        mark(&self.durable_used, 0, self.durable.items.len);
+    }
 };
+
+fn mark(chunks: *Chunks, start: u64, end: u64) void {
+    if (start >= end) return;
+    const stop = std.math.divCeil(u64, end, chunk_size) catch unreachable;
+    chunks.setRangeValue(.{ .start = start / chunk_size, .end = stop }, true);
+}
 
 /// A change that no flush has covered yet.
 pub const Event = struct {
@@ -194,7 +216,8 @@ fn removeName(names: *Names, path: []const u8) void {
     }
 }
 
-/// Takes a spare inode or makes one. Its content is the caller's to set.
+/// Takes a spare inode or makes one. Its content, which may be that of an earlier file, is the
+/// caller's to set.
 pub fn takeInode(self: *Disk) Error!u32 {
     const index = self.inode_count;
     if (index == self.inodes.items.len) {
@@ -207,15 +230,67 @@ pub fn takeInode(self: *Disk) Error!u32 {
         try self.inodes.append(self.allocator, inode);
     }
     const inode = self.inodes.items[index];
-    // Not by its own function, which would overwrite what it forgets.
-    inode.durable.items.len = 0;
     inode.blocks.unsetAll();
+    inode.block_count = 0;
     inode.mode = 0o600;
+    // Who writes to a map marks nothing.
+    if (inode.is_mapped_for_writing) try discardMemory(inode);
     inode.is_mapped = false;
     inode.is_mapped_for_writing = false;
     inode.has_lost = false;
     self.inode_count += 1;
     return index;
+}
+
+fn discardMemory(inode: *Inode) Error!void {
+    inode.size = 0;
+    inode.live_used = .initEmpty();
+    try trim(inode);
+}
+
+/// A file of no bytes.
+pub fn empty(inode: *Inode) Error!void {
+    // Not by its own function, which would overwrite what it forgets.
+    inode.durable.items.len = 0;
+    inode.durable_used = .initEmpty();
+    try resize(inode, 0);
+    inode.live_used = .initEmpty();
+}
+
+/// Makes the durable bytes those of another file.
+pub fn copyDurable(allocator: Allocator, to: *Inode, from: *const Inode) Error!void {
+    const size = from.durable.items.len;
+    const known_size = @min(to.durable.items.len, size);
+    try to.durable.ensureTotalCapacity(allocator, size);
+    to.durable.items.len = size;
+    var start: u64 = 0;
+    while (start < size) : (start += chunk_size) {
+        const end = @min(start + chunk_size, size);
+        const chunk = start / chunk_size;
+        const bytes = to.durable.items[start..end];
+        if (from.durable_used.isSet(chunk)) {
+            @memcpy(bytes, from.durable.items[start..end]);
+        } else if (end > known_size or to.durable_used.isSet(chunk)) @memset(bytes, 0);
+    }
+    to.durable_used = from.durable_used;
+}
+
+/// Makes the live bytes the durable ones.
+pub fn showDurable(inode: *Inode) Error!void {
+    const size = inode.durable.items.len;
+    try resize(inode, size);
+    var start: u64 = 0;
+    while (start < size) : (start += chunk_size) {
+        const end = @min(start + chunk_size, size);
+        const chunk = start / chunk_size;
+        if (inode.durable_used.isSet(chunk)) {
+            @memcpy(inode.live[start..end], inode.durable.items[start..end]);
+        } else if (inode.live_used.isSet(chunk)) @memset(inode.live[start..end], 0);
+    }
+    inode.live_used = inode.durable_used;
+    if (builtin.mode == .Debug) {
+        assert(std.mem.eql(u8, inode.live[0..size], inode.durable.items));
+    }
 }
 
 fn openMemoryFile(inode: *Inode, blocks: std.DynamicBitSetUnmanaged) Error!void {
@@ -238,10 +313,20 @@ fn openMemoryFile(inode: *Inode, blocks: std.DynamicBitSetUnmanaged) Error!void 
 /// Changes the live size; new bytes read zero.
 pub fn resize(inode: *Inode, size: u64) Error!void {
     if (size > file_size_max) return error.FileTooBig;
-    if (size < inode.size) @memset(inode.live[size..inode.size], 0);
+    if (size < inode.size) clearLive(inode, size, inode.size);
     inode.size = size;
     const end = std.mem.alignForward(u64, size, block_size);
     if (end > inode.memory_size or inode.is_mapped) try trim(inode);
+}
+
+fn clearLive(inode: *Inode, start: u64, end: u64) void {
+    var at = start;
+    while (at < end) {
+        const stop = @min(std.mem.alignForward(u64, at + 1, chunk_size), end);
+        const is_used = inode.is_mapped_for_writing or inode.live_used.isSet(at / chunk_size);
+        if (is_used) @memset(inode.live[at..stop], 0);
+        at = stop;
+    }
 }
 
 /// Makes the memory file end with the block the file ends in. Must be so while it is mapped, for
@@ -276,6 +361,8 @@ pub fn adoptMemory(self: *Disk) void {
         inode.memory_size = facts.size;
         inode.size = facts.size;
         inode.blocks.setRangeValue(.{ .start = 0, .end = facts.size / block_size }, true);
+        inode.block_count = inode.blocks.count();
+        mark(&inode.live_used, 0, inode.size);
     }
 }
 
@@ -289,7 +376,7 @@ pub fn create(self: *Disk, path: []const u8) Error!u32 {
     const name = try Path.from(path);
     if (!self.isDirectory(parentOf(path))) return error.NotFound;
     const index = try self.takeInode();
-    try resize(self.inodes.items[index], 0);
+    try empty(self.inodes.items[index]);
     try self.setName(&self.names, name, index);
     try self.addEvent(.{ .inode = index, .change = .{ .create = name } });
     return index;
@@ -337,6 +424,7 @@ pub fn write(self: *Disk, index: u32, bytes: []const u8, offset: u64) Error!void
     // Bytes that are there already leave nothing new behind, unless a flush has lost them.
     if (!inode.has_lost and std.mem.eql(u8, inode.live[offset..end], bytes)) return;
     @memcpy(inode.live[offset..end], bytes);
+    mark(&inode.live_used, offset, end);
     try self.addWrite(index, offset, end);
 }
 
@@ -387,19 +475,22 @@ fn giveBlocks(self: *Disk, inode: *Inode, start: u64, end: u64) Error!void {
     for (first..last) |block| wanted += @intFromBool(!inode.blocks.isSet(block));
     if (wanted > self.blocks_free) return error.NoSpace;
     self.blocks_free -= wanted;
+    inode.block_count += wanted;
     inode.blocks.setRangeValue(.{ .start = first, .end = last }, true);
 }
 
 fn takeBlocks(self: *Disk, inode: *Inode, start: u64, end: u64) void {
     const range: std.bit_set.Range = .{ .start = start / block_size, .end = end / block_size };
     for (range.start..range.end) |block| {
-        self.blocks_free +|= @intFromBool(inode.blocks.isSet(block));
+        const is_given: u64 = @intFromBool(inode.blocks.isSet(block));
+        self.blocks_free +|= is_given;
+        inode.block_count -= is_given;
     }
     inode.blocks.setRangeValue(range, false);
 }
 
 pub fn allocatedSize(self: *const Disk, index: u32) u64 {
-    return self.inodes.items[index].blocks.count() * block_size;
+    return self.inodes.items[index].block_count * block_size;
 }
 
 /// Makes content and size of the file durable.
@@ -408,7 +499,7 @@ pub fn flush(self: *Disk, index: u32) Error!void {
     var size: u64 = inode.durable.items.len;
     for (self.events.items) |*event| {
         if (event.inode != index) continue;
-        try applyToContent(self.allocator, &inode.durable, &size, event, .all);
+        try applyToContent(self.allocator, inode, &size, event, .all);
     }
     try cut(self.allocator, &inode.durable, size);
     if (inode.is_mapped_for_writing) try self.flushMapped(inode);
@@ -418,6 +509,7 @@ pub fn flush(self: *Disk, index: u32) Error!void {
 fn flushMapped(self: *Disk, inode: *Inode) Error!void {
     try cut(self.allocator, &inode.durable, inode.size);
     @memcpy(inode.durable.items, inode.live[0..inode.size]);
+    mark(&inode.durable_used, 0, inode.size);
 }
 
 /// A flush that failed: the pending writes stay visible and are forgotten as pending, so that no
@@ -436,7 +528,7 @@ pub fn loseUnflushed(self: *Disk, index: u32, random: std.Random, survives: f32)
         }
         defer self.freeEvent(event);
         if (random.float(f32) >= survives) continue;
-        try applyToContent(self.allocator, &inode.durable, &size, &event, .all);
+        try applyToContent(self.allocator, inode, &size, &event, .all);
     }
     self.events.items.len = kept;
     self.version += 1;
@@ -507,15 +599,16 @@ pub const Survival = union(enum) {
     }
 };
 
-/// Applies a change to the bytes of a file. Bytes behind `size` are kept until `cut`, since a
-/// sector may survive where the size that shows it comes later.
+/// Applies a change to the durable bytes of a file. Bytes behind `size` are kept until `cut`,
+/// since a sector may survive where the size that shows it comes later.
 pub fn applyToContent(
     allocator: Allocator,
-    content: *std.ArrayList(u8),
+    inode: *Inode,
     size: *u64,
     event: *const Event,
     survival: Survival,
 ) Error!void {
+    const content = &inode.durable;
     switch (event.change) {
         .create, .rename, .unlink => {},
         .size => |new_size| {
@@ -525,6 +618,7 @@ pub fn applyToContent(
         .write => |*change| {
             const end = change.offset + change.bytes.len;
             if (end > content.items.len) try cut(allocator, content, end);
+            mark(&inode.durable_used, change.offset, end);
             for (0..change.bytes.len / sector_size) |index| {
                 if (!survival.has(index)) continue;
                 const start = index * sector_size;

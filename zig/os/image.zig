@@ -212,10 +212,9 @@ fn loadInode(
 ) Error!void {
     const from = source.inodes.items[index];
     const to = target.inodes.items[index];
-    if (target.linkCount(index) == 0) return Disk.resize(to, 0);
-    const durable = from.durable.items;
-    try to.durable.appendSlice(target.allocator, durable);
-    var size: u64 = durable.len;
+    if (target.linkCount(index) == 0) return Disk.empty(to);
+    try Disk.copyDurable(target.allocator, to, from);
+    var size: u64 = to.durable.items.len;
     const sizes_end = lastSize(source, index, plan);
     var first: usize = 0;
     for (source.events.items, 0..) |*event, position| {
@@ -223,17 +222,20 @@ fn loadInode(
         if (event.inode != index or event.isOfName()) continue;
         if (event.change == .size and position >= sizes_end) continue;
         const survival: Disk.Survival = .{ .some = .{ .units = &plan.units, .first = first } };
-        try Disk.applyToContent(target.allocator, &to.durable, &size, event, survival);
+        try Disk.applyToContent(target.allocator, to, &size, event, survival);
     }
     try Disk.cut(target.allocator, &to.durable, size);
-    if (from.is_mapped_for_writing) mixMemory(to.durable.items, from, plan.memory, random);
-    try Disk.resize(to, size);
-    @memcpy(to.live[0..size], to.durable.items);
+    if (from.is_mapped_for_writing) {
+        mixMemory(to.durable.items, from, plan.memory, random);
+        to.useAll();
+    }
+    try Disk.showDurable(to);
     to.mode = from.mode;
     const end = std.math.divCeil(u64, size, Disk.block_size) catch unreachable;
     to.blocks.unsetAll();
     to.blocks.setUnion(from.blocks);
     to.blocks.setRangeValue(.{ .start = end, .end = Disk.block_count_max }, false);
+    to.block_count = to.blocks.count();
 }
 
 /// The position behind the last change of size that survives.

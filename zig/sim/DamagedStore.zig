@@ -139,13 +139,16 @@ fn inodeOf(world: *const simulated.World, name: []const u8) *simulated.Disk.Inod
 /// The bytes of a file of the open store; its map shows a change at once.
 pub fn live(self: *const DamagedStore, name: []const u8) []u8 {
     const inode = inodeOf(self.world, name);
+    inode.useAll();
     return inode.live[0..inode.size];
 }
 
 /// The bytes of a file that `boot` puts on the disk. The process has ended.
 pub fn durable(self: *const DamagedStore, name: []const u8) []u8 {
     assert(self.env == null);
-    return inodeOf(self.world, name).durable.items;
+    const inode = inodeOf(self.world, name);
+    inode.useAll();
+    return inode.durable.items;
 }
 
 /// Cuts a file that `boot` puts on the disk; the bytes stay in memory behind its end.
