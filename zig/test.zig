@@ -77,6 +77,7 @@ comptime {
     _ = @import("lib.zig");
     _ = @import("tidy.zig");
 
+    _ = @import("sim/fill.zig");
     _ = @import("sim/fuzz_test.zig");
     _ = @import("sim/tree_test.zig");
     if (!is_simulated) _ = @import("sim/threads_test.zig");

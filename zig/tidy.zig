@@ -98,6 +98,8 @@ const zig_order = [_][]const u8{
     "abi/generate",
 
     "sim/TestStore",
+    "sim/fill",
+    "sim/counts",
     "sim/seeds",
     "sim/Model",
     "sim/History",
@@ -130,7 +132,8 @@ const zig_order = [_][]const u8{
 
 /// Programs and roots that nothing imports.
 const zig_roots = [_][]const u8{
-    "zig/build.zig", "zig/tidy.zig", "zig/abi.zig", "zig/wide.zig", "zig/layers.zig",
+    "zig/build.zig",   "zig/tidy.zig", "zig/abi.zig", "zig/wide.zig", "zig/layers.zig",
+    "zig/torture.zig",
 };
 
 /// The files of `ffi` and `src` in the order of import. A folder stands for its files, which may
