@@ -1,64 +1,126 @@
 /**
- * `npm run torture`: the long runs. Two lines of work go on side by side until the time is over:
- * the simulators and models of the engine, round after round with other seeds; and, in turn, kills,
- * injected faults and models through both runtimes, and the fuzzer of the decoders.
+ * `npm run torture`: the long runs. It goes on with simulators, models, the fuzzer, kills and injected
+ * faults until the time is over, choosing each time what is nearest to its aim, and never tries a
+ * seed twice: what was done, and with which seeds, stands in the ledger (`ledger.mjs`), so that the
+ * long counts are reached over several runs.
  *
- * A progress line a part; at the end the counts that the runs printed themselves, added up. A
- * failure prints all that the run said and the command that repeats it, and ends the run.
+ * A progress line a part; at the end the table of counts against the aims. A failure prints all that
+ * the run said and the command that repeats it, and ends the run.
  *
- * Usage: node scripts/torture.mjs [--minutes N] [--seed S] [--only simulators|runtimes|fuzz]
- *   [--mode Debug]
+ * Usage: node scripts/torture.mjs [--minutes N] [--seed S] [--only T1,T5…] [--mode Debug]
+ *   [--processes N] [--summary]
+ * `--summary` prints the table and what is left, and runs nothing.
  */
 import { spawn } from "node:child_process";
 import os from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import {
+  aims,
+  appendToLedger,
+  formatTable,
+  longCounts,
+  readCommit,
+  readCounts,
+  readLedger,
+} from "./ledger.mjs";
 import { build, install } from "./setup.mjs";
 import { capture, environment, root, tools, zigBuild } from "./tools.mjs";
 
-/** The simulators: tests whose seeds move with each round. */
-const filters = [
-  "power cut",
-  "killed",
-  "faults of the disk",
-  "a full disk",
-  "memory that cannot be had",
-  "two processes",
-  "a thread that dies",
-  "store equals an ordered map",
-  "model: ",
-  "damage: ",
-  "pin: ",
-];
+const program = join(root, "zig-out", "bin", "torture");
 
-/** Tests of the real library that kill, inject and compare. */
-const suites = ["kill", "model", "faults", "workers", "strangers"];
+/** Some tests of the engine on the simulated machine, with seeds that move. */
+const simulator = (row, what, scale, ...names) => ({
+  ...{ row, what, name: `simulator ${names[0]}`, scale, isSimulator: true },
+  command: () => [program, names],
+});
+
+/** A suite of the library under a runtime. */
+const suite = (row, what, file, runtime) => ({
+  ...{ row, what, name: `${file}, ${runtime}`, needsLibrary: true },
+  command: () =>
+    runtime === "Bun"
+      ? [tools.bun, ["test", "--timeout=600000", file]]
+      : [tools.deno, ["test", "--quiet", "--allow-all", "--no-check", file]],
+});
 
 /** Inputs of each decoder in one turn of the fuzzer. */
-const fuzzRuns = "200K";
+const fuzzRuns = "2M";
 
-const minutesToBuild = 30;
+/**
+ * What there is to run. Parts of one row take turns; `scale` makes a turn about a minute long. A part
+ * without a row has no count to reach and runs in turn with the others once these have theirs.
+ */
+const parts = [
+  simulator("T1", "images", 1, "power cut: every history of up to three operations"),
+  simulator("T1", "images", 2, "crash_test.test.power cut: small histories"),
+  simulator("T1", "images", 4, "power cut: values in runs", "power cut: frames kept"),
+  simulator("T1", "images", 2, "power cut: long histories", "power cut: transactions too large"),
+  simulator("T1", "images", 2, "power cut: a log that grows", "power cut: a file that is cut"),
+  simulator("T2", "second crashes", 8, "power cut: a second one during recovery"),
+  simulator("T2", "second crashes", 8, "power cut: a second one after each image of creation"),
+  simulator("T2", "second crashes", 1, "killed with a meta", "killed at each system call, alone"),
+  simulator("T5", "operations", 4, "ordered map: 512-byte"),
+  simulator("T5", "operations", 4, "ordered map: one process"),
+  simulator("T5", "operations", 4, "ordered map: 1 KiB"),
+  simulator("T5", "operations", 4, "ordered map: 4 KiB"),
+  simulator("T5", "operations", 16, "tree_test.test.model: "),
+  {
+    ...{ row: "T7", what: "fuzzer inputs", name: "fuzzer of the decoders" },
+    command: ({ mode }) => [
+      tools.zig,
+      zigBuild("fuzz", `-Doptimize=${mode}`, `--fuzz=${fuzzRuns}`),
+    ],
+  },
+  suite("T8", "kills", "test/kill.test.ts", "Bun"),
+  suite("T8", "kills", "test/kill.test.ts", "Deno"),
+  simulator(undefined, "operations", 1, "ordered map: 64 KiB"),
+  simulator(undefined, "simulated kills", 1, "process_test.test.killed", "store_kill_test"),
+  simulator(undefined, "faults", 1, "fault_test"),
+  simulator(undefined, "images", 1, "two processes", "a thread that dies"),
+  simulator(undefined, "damage cases", 1, "tree_test.test.damage", "pin: "),
+  ...["model", "faults", "workers", "strangers"].flatMap((name) =>
+    ["Bun", "Deno"].map((runtime) => suite(undefined, undefined, `test/${name}.test.ts`, runtime))
+  ),
+];
+
+/** Every how many-th turn goes to a part without a count to reach. */
+const otherEvery = 8;
+
+const minutesToBuild = 60;
+
+/** Seeds of a turn: no list of a test is longer at the scales above. */
+const seedsOfTurn = 100_000;
 
 function readArguments(argv) {
-  const options = { minutes: 10, seed: Math.floor(Math.random() * 1e6), mode: "ReleaseSafe" };
-  for (let index = 0; index < argv.length; index += 2) {
-    const [name, value] = [argv[index], argv[index + 1]];
+  const options = { minutes: 10, mode: "ReleaseSafe", processes: 1, rows: undefined };
+  const rest = [...argv];
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    if (name === "--summary") {
+      options.isSummary = true;
+      continue;
+    }
+    const value = rest.shift();
     if (name === "--minutes" && Number(value) > 0) options.minutes = Number(value);
     else if (name === "--seed" && Number.isInteger(Number(value))) options.seed = Number(value);
-    else if (name === "--only" && lines.has(value)) options.only = value;
+    else if (name === "--processes" && Number(value) >= 1) options.processes = Number(value);
+    else if (name === "--only" && /^T\d(,T\d)*$/.test(value)) options.rows = value.split(",");
     else if (name === "--mode" && /^(Debug|ReleaseSafe)$/.test(value)) options.mode = value;
     else {
-      console.error("usage: npm run torture -- [--minutes N] [--seed S] [--only PART] [--mode M]");
+      console.error(
+        "usage: npm run torture -- [--minutes N] [--seed S] [--only T1,T5] [--mode M] " +
+          "[--processes N] [--summary]",
+      );
       process.exit(2);
     }
   }
   return options;
 }
 
-/** Runs a program until it ends or the time is over; null in that case. */
-function runUntil(end, program, args, env) {
+/** Runs a program until it ends or the time is over. */
+function runUntil(end, file, args, env) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
+    const child = spawn(file, args, {
       cwd: root,
       env: { ...environment(), NO_COLOR: "1", ...env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -81,98 +143,144 @@ function runUntil(end, program, args, env) {
   });
 }
 
-/** What the runs have printed: "name: 12 images of 3 moments, 5 kills". */
-const counts = new Map();
+const isTorture = ({ run }) => run === "torture";
 
-function count(output) {
-  const pattern =
-    /(\d+) (images|kills|faults|operations|cases|histories|acknowledged commits|records replayed)\b/g;
-  for (const [, number, what] of output.matchAll(pattern)) {
-    counts.set(what, (counts.get(what) ?? 0) + Number(number));
+/** Counts a second of a part, as its runs so far had them; undefined if it has not run yet. */
+function rateOf(ledger, { name, what }) {
+  let [number, seconds] = [0, 0];
+  for (const entry of ledger) {
+    if (!isTorture(entry) || entry.part !== name) continue;
+    number += entry.counts[what] ?? 0;
+    seconds += entry.seconds;
   }
-  for (const [, from, to] of output.matchAll(/^Runs: (\d+) -> (\d+)$/gm)) {
-    counts.set("fuzzer inputs", (counts.get("fuzzer inputs") ?? 0) + Number(to) - Number(from));
-  }
+  return seconds === 0 ? undefined : number / seconds;
 }
 
-let hasFailed = false;
-let partCount = 0;
-
-/** One part: a progress line, and if it failed all there is to say. */
-async function part(end, name, program, args, env = {}) {
-  const begin = Date.now();
-  const { output, isOver, failed } = await runUntil(end, program, args, env);
-  count(output);
-  partCount += 1;
-  const seconds = ((Date.now() - begin) / 1000).toFixed(0);
-  const outcome = failed ? "FAILED" : isOver ? "cut off by the end of the time" : "ok";
-  console.log(`${name}: ${outcome} (${seconds} s)`);
-  if (!failed) return;
-  hasFailed = true;
-  const set = Object.entries(env).map(([key, value]) => `${key}=${value}`);
-  console.log(`${output.trimEnd()}\nreplay: ${[...set, program, ...args].join(" ")}`);
+/** How many seconds each row still needs on one core, by the mean rate of its parts. */
+function secondsLeft(ledger) {
+  const long = longCounts(ledger);
+  const left = new Map();
+  for (const { row, what, long: aim } of aims) {
+    const missing = aim - (long[what] ?? 0);
+    if (missing <= 0) continue;
+    const rates = parts.filter((part) => part.row === row).map((part) => rateOf(ledger, part));
+    const known = rates.filter((rate) => rate !== undefined);
+    // Turns take about as long as each other, so the mean of the rates is that of the row.
+    const mean = known.reduce((sum, rate) => sum + rate, 0) / known.length;
+    left.set(row, known.length === 0 ? 0 : missing / mean);
+  }
+  return left;
 }
 
-/** Before the time begins: it takes minutes. */
-async function buildSimulators(mode) {
-  const args = ["test-build", `-Doptimize=${mode}`];
-  const wanted = filters.map((filter) => `-Dtest-filter=${filter}`);
-  console.log(`torture: building the simulators, ${mode}`);
-  const built = await capture(tools.zig, zigBuild(...args, ...wanted), minutesToBuild);
+/** How often each part has run: the one that ran least is next. */
+function leastRun(ledger, candidates, running) {
+  const turns = (part) =>
+    ledger.filter((entry) => isTorture(entry) && entry.part === part.name).length +
+    (running.has(part) ? 1 : 0);
+  return candidates.reduce((best, part) => turns(part) < turns(best) ? part : best);
+}
+
+/** The next part: of the row that is nearest to its aim, and now and then one of the others. */
+function choose(ledger, options, turn, running) {
+  const wanted = parts.filter(({ row }) => options.rows?.includes(row) ?? true);
+  const left = secondsLeft(ledger);
+  const open = [...left].filter(([row]) => wanted.some((part) => part.row === row));
+  const others = wanted.filter(({ row }) => row === undefined || !left.has(row));
+  if (open.length === 0 || (others.length > 0 && turn % otherEvery === otherEvery - 1)) {
+    return leastRun(ledger, others.length > 0 ? others : wanted, running);
+  }
+  const [row] = open.reduce((best, entry) => entry[1] < best[1] ? entry : best);
+  return leastRun(ledger, wanted.filter((part) => part.row === row), running);
+}
+
+async function buildAll(options) {
+  const wanted = parts.filter(({ row }) => options.rows?.includes(row) ?? true);
+  if (wanted.some(({ needsLibrary }) => needsLibrary) && !await build()) process.exit(1);
+  console.log(`torture: building the simulators, ${options.mode}`);
+  const args = zigBuild("torture-build", `-Doptimize=${options.mode}`);
+  const built = await capture(tools.zig, args, minutesToBuild);
   if (built.code !== 0) throw new Error(built.output);
 }
 
-async function simulators(end, { seed }) {
-  const program = join(root, "zig-out", "bin", "test");
-  for (let round = 0; Date.now() < end && !hasFailed; round += 1) {
-    const env = { ZEOLITE_OFFSET: String(seed * 100_000 + round * 1000), ZEOLITE_SCALE: "2" };
-    await part(end, `simulators, round ${round + 1}`, program, [], env);
+/** One turn of a part: a progress line, a line of the ledger, and if it failed all there is to say. */
+async function runTurn(end, part, options, commit, turn) {
+  const begin = Date.now();
+  const offset = (options.seed + turn) * seedsOfTurn;
+  const env = part.isSimulator
+    ? { ZEOLITE_OFFSET: String(offset), ZEOLITE_SCALE: String(part.scale) }
+    : {};
+  const [file, args] = part.command(options);
+  const { output, isOver, failed } = await runUntil(end, file, args, env);
+  const seconds = (Date.now() - begin) / 1000;
+  const counts = readCounts(output);
+  const outcome = failed ? "FAILED" : isOver ? "cut off by the end of the time" : "ok";
+  const found = Object.entries(counts).map(([what, number]) => `${number} ${what}`).join(", ");
+  console.log(`${part.name}: ${outcome}, ${found} (${seconds.toFixed(0)} s)`);
+  if (failed) {
+    const set = Object.entries(env).map(([key, value]) => `${key}=${value}`);
+    const words = [file, ...args].map((word) => /[ :]/.test(word) ? `'${word}'` : word);
+    console.log(`${output.trimEnd()}\nreplay: ${[...set, ...words].join(" ")}`);
+    return false;
   }
+  appendToLedger({
+    run: "torture",
+    commit,
+    mode: options.mode,
+    part: part.name,
+    ...env,
+    seconds,
+    counts,
+  });
+  return true;
 }
 
-async function runtimes(end) {
-  for (let round = 0; Date.now() < end && !hasFailed; round += 1) {
-    const suite = suites[Math.floor(round / 2) % suites.length];
-    const file = `test/${suite}.test.ts`;
-    const name = `${file}, round ${round + 1}`;
-    if (round % 2 === 0) {
-      await part(end, `${name}, Bun`, tools.bun, ["test", "--timeout=600000", file]);
-    } else {
-      const args = ["test", "--quiet", "--allow-all", "--no-check", file];
-      await part(end, `${name}, Deno`, tools.deno, args);
+/** Turns that the ledger knows: seeds go on behind them. */
+function firstSeed(ledger) {
+  const offsets = ledger.filter(isTorture).map((entry) => Number(entry.ZEOLITE_OFFSET ?? 0));
+  return Math.max(0, ...offsets) / seedsOfTurn + 1;
+}
+
+async function runAll(options) {
+  options.seed ??= firstSeed(readLedger());
+  const commit = await readCommit();
+  const end = Date.now() + options.minutes * 60_000;
+  console.log(`torture: ${options.minutes} minutes, seed ${options.seed}, commit ${commit}`);
+  const running = new Set();
+  let [turn, hasFailed] = [0, false];
+  const work = async () => {
+    while (Date.now() < end && !hasFailed) {
+      const part = choose(readLedger(), options, turn, running);
+      turn += 1;
+      running.add(part);
+      if (!await runTurn(end, part, options, commit, turn)) hasFailed = true;
+      running.delete(part);
     }
-  }
+  };
+  await Promise.all(Array.from({ length: options.processes }, work));
+  return { turns: turn, hasFailed };
 }
 
-async function fuzz(end, { mode }) {
-  const args = zigBuild("fuzz", `-Doptimize=${mode}`, `--fuzz=${fuzzRuns}`);
-  for (let round = 0; Date.now() < end && !hasFailed; round += 1) {
-    await part(end, `fuzzer of the decoders, turn ${round + 1}`, tools.zig, args);
+function printSummary() {
+  const ledger = readLedger();
+  const commit = ledger.findLast(({ run }) => run === "commit")?.counts;
+  console.log(formatTable(commit, longCounts(ledger)));
+  for (const [row, seconds] of secondsLeft(ledger)) {
+    const hours = (seconds / 3600).toFixed(1);
+    console.log(
+      seconds === 0 ? `${row} has not run yet` : `${row}: ${hours} hours of one core left`,
+    );
   }
 }
-
-const lines = new Map([["simulators", simulators], ["runtimes", runtimes], ["fuzz", fuzz]]);
 
 const options = readArguments(process.argv.slice(2));
-os.setPriority(19);
-await install();
-const needsLibrary = options.only === undefined || options.only === "runtimes";
-if (needsLibrary && !await build()) process.exit(1);
-const needsSimulators = options.only === undefined || options.only === "simulators";
-if (needsSimulators) await buildSimulators(options.mode);
-const end = Date.now() + options.minutes * 60_000;
-console.log(`torture: ${options.minutes} minutes, seed ${options.seed}`);
-if (options.only !== undefined) await lines.get(options.only)(end, options);
+if (options.isSummary) printSummary();
 else {
-  // The fuzzer gets the last fifth of the second line's time.
-  const turn = end - options.minutes * 12_000;
-  const second = async () => {
-    await runtimes(turn);
-    await fuzz(end, options);
-  };
-  await Promise.all([simulators(end, options), second()]);
+  os.setPriority(19);
+  await install();
+  await buildAll(options);
+  const { turns, hasFailed } = await runAll(options);
+  console.log("");
+  printSummary();
+  console.log(hasFailed ? "a run failed: see above" : `${turns} runs, nothing failed`);
+  if (hasFailed || turns === 0) process.exitCode = 1;
 }
-console.log("");
-for (const [what, number] of [...counts].sort()) console.log(`${number} ${what}`);
-console.log(hasFailed ? "a run failed: see above" : `${partCount} runs, nothing failed`);
-if (hasFailed || partCount === 0) process.exitCode = 1;

@@ -134,6 +134,7 @@ test("kill -9: nothing acknowledged is lost, others go on, the next open replays
   }
   const rows = written.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
   t.diagnostic(`${kills} kills, ${rows} acknowledged commits, ${replays} records replayed`);
+  console.log(`counts: ${kills} kills`);
   assert.ok(kills >= KILLS_MIN, `${kills} kills`);
   assert.ok(replays > 0, "nothing was ever replayed");
 });

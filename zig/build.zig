@@ -200,6 +200,24 @@ fn addTestSteps(
             .dependOn(&install.step);
     }
     addFuzzStep(b, target, optimize);
+    addTortureStep(b, target, optimize);
+}
+
+/// All tests under a runner that chooses among them when it is started.
+fn addTortureStep(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+) void {
+    const tests = b.addTest(.{
+        .name = "torture",
+        .root_module = createModule(b, "test.zig", target, optimize, .simulated, false),
+        .test_runner = .{ .path = b.path("torture.zig"), .mode = .simple },
+    });
+    for (wideObjects(b, target, optimize, false)) |wide| tests.root_module.addObject(wide);
+    const install = b.addInstallArtifact(tests, .{});
+    b.step("torture-build", "Build the tests with a choice at the start into zig-out/bin")
+        .dependOn(&install.step);
 }
 
 /// The tests of decoders alone, which are what is instrumented: `zig build fuzz --fuzz=1M`.

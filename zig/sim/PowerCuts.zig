@@ -52,6 +52,8 @@ later_version: u64 = 0,
 point: u64 = 0,
 image_count: u64 = 0,
 deep_count: u64 = 0,
+/// Images of the recovery of what a killed or failing process had left.
+recovery_count: u64 = 0,
 /// Digests of the second recovery while the first is under way.
 early: std.ArrayList(Model.Digest) = .empty,
 /// States that a second power cut may leave once the first recovery is done.
@@ -131,6 +133,7 @@ pub fn examineOpened(self: *PowerCuts, world: *World, expected: Model.Digest) !v
     while (try images.next()) |plan| {
         try self.after.boot(world, &plan);
         self.image_count += 1;
+        self.recovery_count += 1;
         try self.openAgain(self.after, expected);
     }
 }

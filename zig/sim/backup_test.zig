@@ -13,6 +13,7 @@ const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const History = @import("History.zig");
 const Workload = @import("Workload.zig");
+const counts = @import("counts.zig");
 
 const target = "/disk/copy";
 
@@ -279,6 +280,7 @@ test "power cut: a backup under way leaves no target, or a whole one" {
         image_count += cuts.image_count;
     }
     std.debug.print("power cut: a backup: {d} images\n", .{image_count});
+    counts.print(.images, image_count);
 }
 
 test "backup of a damaged store fails and leaves nothing" {

@@ -10,6 +10,7 @@ const simulated = @import("../os/simulated.zig");
 const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
+const counts = @import("counts.zig");
 const seeds = @import("seeds.zig");
 
 const Machines = PowerCuts.Machines;
@@ -107,6 +108,8 @@ fn runSeeds(
     std.debug.print("{s}: {d} images of {d} moments, {d} cut a second time\n", .{
         test_name, totals.images, totals.points, totals.deep,
     });
+    counts.print(.images, totals.images);
+    counts.print(.@"second crashes", totals.deep);
 }
 
 test "power cut: small histories, every image of few changes" {

@@ -21,6 +21,7 @@ const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const Model = @import("Model.zig");
 const Workload = @import("Workload.zig");
+const totals = @import("counts.zig");
 const DamagedStore = @import("DamagedStore.zig");
 
 const allocator = std.heap.smp_allocator;
@@ -37,6 +38,7 @@ const Counts = struct {
         std.debug.print("{s}: {d} cases, {d} refused, {d} harmless\n", .{
             name, self.cases, self.refused, self.cases - self.refused,
         });
+        totals.print(.@"damage cases", self.cases);
     }
 };
 

@@ -11,6 +11,7 @@ const Txn = @import("../txn/Txn.zig");
 const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
+const totals = @import("counts.zig");
 const seeds = @import("seeds.zig");
 
 const Machines = PowerCuts.Machines;
@@ -137,7 +138,28 @@ const kinds = [_]Kind{
     .{ .failure = error.OutOfMemory, .calls = simulated.memory_calls, .is_partial = false },
 };
 
-const Counts = struct { faults: u64 = 0, errors: u64 = 0, images: u64 = 0 };
+const Counts = struct {
+    faults: u64 = 0,
+    flushes: u64 = 0,
+    errors: u64 = 0,
+    images: u64 = 0,
+    recoveries: u64 = 0,
+
+    fn add(self: *Counts, trial: *const Trial, flushes: u64) void {
+        self.faults += 1;
+        self.flushes += flushes;
+        self.errors += trial.error_count;
+        self.images += trial.cuts.image_count;
+        self.recoveries += trial.cuts.recovery_count;
+    }
+
+    fn print(self: *const Counts) void {
+        totals.print(.faults, self.faults);
+        totals.print(.@"failed flushes", self.flushes);
+        totals.print(.images, self.images);
+        totals.print(.@"second crashes", self.recoveries);
+    }
+};
 
 /// False: the history ended before the fault.
 fn runFault(
@@ -163,11 +185,10 @@ fn runFault(
     errdefer printStruck(seen);
     trial.world.fault = null;
     if (seen.hits == 0) return false;
+    const flushes = @intFromBool(seen.struck.contains(.flush));
     try trial.examineAttached(trial.isPoisoned());
     try trial.examineLeft();
-    counts.faults += 1;
-    counts.errors += trial.error_count;
-    counts.images += trial.cuts.image_count;
+    counts.add(&trial, flushes);
     try trial.cuts.report("fault");
     return true;
 }
@@ -201,6 +222,7 @@ fn runFaults(base: Workload.Options, seed_count: u64, name: []const u8) !void {
     std.debug.print("{s}: {d} faults, {d} errors reported, {d} images of power cuts\n", .{
         name, counts.faults, counts.errors, counts.images,
     });
+    counts.print();
 }
 
 test "faults of the disk, each call of a history in turn" {
@@ -246,9 +268,7 @@ fn runFullDisk(
     trial.world.disk.blocks_free = std.math.maxInt(u64);
     try trial.examineAttached(trial.isPoisoned());
     try trial.examineLeft();
-    counts.faults += 1;
-    counts.errors += trial.error_count;
-    counts.images += trial.cuts.image_count;
+    counts.add(&trial, 0);
     try trial.cuts.report("full disk");
     return trial.error_count > 0;
 }
@@ -266,6 +286,7 @@ test "a full disk: what was reserved can be written, the rest is refused and not
     std.debug.print("full disk: {d} sizes, {d} errors reported, {d} images of power cuts\n", .{
         counts.faults, counts.errors, counts.images,
     });
+    counts.print();
 }
 
 /// Fails one allocation, or all from one on.
@@ -346,9 +367,7 @@ fn runMemoryFault(
     faulty.is_permanent = false;
     try trial.examineAttached(trial.isPoisoned());
     try trial.examineLeft();
-    counts.faults += 1;
-    counts.errors += trial.error_count;
-    counts.images += trial.cuts.image_count;
+    counts.add(&trial, 0);
     try trial.cuts.report("no memory");
     return true;
 }
@@ -368,4 +387,5 @@ test "memory that cannot be had, each allocation of a history in turn" {
     std.debug.print("no memory: {d} faults, {d} errors reported, {d} images of power cuts\n", .{
         counts.faults, counts.errors, counts.images,
     });
+    counts.print();
 }

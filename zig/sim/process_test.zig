@@ -11,6 +11,7 @@ const Txn = @import("../txn/Txn.zig");
 const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
+const totals = @import("counts.zig");
 const seeds = @import("seeds.zig");
 
 const allocator = std.heap.smp_allocator;
@@ -80,7 +81,9 @@ const Pair = struct {
         const image_count = self.cuts.options.image_count;
         self.cuts.options.image_count = self.recovery_image_count;
         self.world.before_call = self.cuts.hook();
+        const before = self.cuts.image_count;
         if (second.env == null) try second.open();
+        self.cuts.recovery_count += self.cuts.image_count - before;
         self.cuts.options.image_count = image_count;
         self.world.before_call = null;
         try second.read();
@@ -128,7 +131,23 @@ const Pair = struct {
 
 const Machines = PowerCuts.Machines;
 
-const Counts = struct { runs: u64 = 0, images: u64 = 0 };
+const Counts = struct {
+    runs: u64 = 0,
+    images: u64 = 0,
+    recoveries: u64 = 0,
+
+    fn add(self: *Counts, cuts: *const PowerCuts) void {
+        self.runs += 1;
+        self.images += cuts.image_count;
+        self.recoveries += cuts.recovery_count;
+    }
+
+    fn print(self: *const Counts, has_kills: bool) void {
+        totals.print(.images, self.images);
+        totals.print(.@"second crashes", self.recoveries);
+        if (has_kills) totals.print(.@"simulated kills", self.runs);
+    }
+};
 
 /// Kills the first process before its call number `at`. False: it did not live that long.
 fn runKill(
@@ -152,8 +171,7 @@ fn runKill(
     pair.world.killAt(pair.first.os, at, at % 2 == 0);
     if (!try pair.workUntilKilled(10)) return false;
     try pair.goOn(4);
-    counts.runs += 1;
-    counts.images += pair.cuts.image_count;
+    counts.add(&pair.cuts);
     try pair.cuts.report("killed");
     return true;
 }
@@ -172,6 +190,7 @@ fn runKills(base: Workload.Options, seed_count: u64, is_beside: bool, name: []co
     std.debug.print("{s}: {d} kills, then {d} images of power cuts\n", .{
         name, counts.runs, counts.images,
     });
+    counts.print(true);
 }
 
 test "killed at each system call, alone: another process opens the store and goes on" {
@@ -230,13 +249,13 @@ test "killed with a meta that only the kernel's cache has, and the power cut in 
         pair.world.kill(first.os);
         first.abandon();
         try pair.goOn(2);
-        counts.runs += 1;
-        counts.images += pair.cuts.image_count;
+        counts.add(&pair.cuts);
         try pair.cuts.report("killed with a meta");
     }
     std.debug.print("a meta in the cache: {d} kills, then {d} images of power cuts\n", .{
         counts.runs, counts.images,
     });
+    counts.print(true);
 }
 
 test "killed at each system call where values stand in runs that the log names" {
@@ -272,13 +291,13 @@ test "two processes in the middle of each other's calls" {
         if (pair.failure) |failure| return failure;
         try pair.cuts.report("two processes");
         try pair.goOn(4);
-        counts.runs += 1;
-        counts.images += pair.cuts.image_count;
+        counts.add(&pair.cuts);
         try pair.cuts.report("two processes");
     }
     std.debug.print("two processes: {d} runs, {d} images of power cuts\n", .{
         counts.runs, counts.images,
     });
+    counts.print(false);
 }
 
 test "a thread that dies in a transaction: the next one goes on as if it had never been" {

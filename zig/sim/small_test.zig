@@ -11,6 +11,7 @@ const History = @import("History.zig");
 const Model = @import("Model.zig");
 const PowerCuts = @import("PowerCuts.zig");
 const Workload = @import("Workload.zig");
+const counts = @import("counts.zig");
 const seeds = @import("seeds.zig");
 
 const allocator = std.heap.smp_allocator;
@@ -62,14 +63,14 @@ const Run = struct {
     work: Workload,
     cuts: PowerCuts,
 
-    fn init(self: *Run, machines: *const PowerCuts.Machines, number: u64, limit: usize) !void {
+    fn init(self: *Run, machines: *const PowerCuts.Machines, seed: u64, limit: usize) !void {
         self.arena = .init(allocator);
         errdefer self.arena.deinit();
         self.world = machines.first;
-        try self.world.reset(.{ .seed = number });
+        try self.world.reset(.{ .seed = seed });
         const arena = self.arena.allocator();
         self.history = try .init(arena);
-        const options: Workload.Options = .{ .seed = number, .exclusive = number % 2 == 1 };
+        const options: Workload.Options = .{ .seed = seed, .exclusive = seed % 2 == 1 };
         self.work = .init(arena, try self.world.startProcess(), &self.history, options);
         self.cuts = .init(machines, &self.work, .{ .image_count = limit });
         try self.work.open();
@@ -166,7 +167,7 @@ test "power cut: every history of up to three operations" {
         const operations = historyOf(number, &buffer);
         errdefer std.debug.print("history {d}: {any}\n", .{ number, operations });
         var run: Run = undefined;
-        try run.init(&machines, number, limit);
+        try run.init(&machines, seed, limit);
         defer run.deinit();
         for (operations[0 .. operations.len - 1]) |operation| try run.perform(operation);
         run.world.before_call = run.cuts.hook();
@@ -180,4 +181,5 @@ test "power cut: every history of up to three operations" {
     std.debug.print("{s}: {d} of {d} histories, {d} images\n", .{
         name, histories, history_count, images,
     });
+    counts.print(.images, images);
 }

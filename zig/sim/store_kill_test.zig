@@ -13,6 +13,7 @@ const Model = @import("Model.zig");
 const History = @import("History.zig");
 const Workload = @import("Workload.zig");
 const StoreTrap = @import("StoreTrap.zig");
+const counts = @import("counts.zig");
 const seeds = @import("seeds.zig");
 
 const allocator = std.heap.smp_allocator;
@@ -130,4 +131,5 @@ test "killed between any two stores into shared memory, beside another process t
         }
     }
     std.debug.print("killed between stores: {d} kills\n", .{kill_count});
+    counts.print(.@"simulated kills", kill_count);
 }

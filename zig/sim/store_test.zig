@@ -20,6 +20,7 @@ const single = @import("../txn/single.zig");
 const Env = @import("../txn/Env.zig");
 const Txn = @import("../txn/Txn.zig");
 const page_format = @import("../format/page.zig");
+const counts = @import("counts.zig");
 const runs = @import("seeds.zig");
 
 const path = "/disk/x";
@@ -369,6 +370,7 @@ fn runModel(base: Options) !void {
     const allocator = std.heap.c_allocator;
     var options = base;
     options.seed += runs.offset();
+    options.operations *= runs.scale();
     const self = try allocator.create(Test);
     defer allocator.destroy(self);
     self.* = .{
@@ -388,6 +390,7 @@ fn runModel(base: Options) !void {
     std.debug.print("model, pages of {d} bytes: {d} operations\n", .{
         options.page_size, self.operations,
     });
+    counts.print(.operations, self.operations);
 }
 
 /// Of each page size; a tenth in Debug.

@@ -20,6 +20,7 @@ const remove_range = @import("../tree/remove_range.zig");
 const Cursor = @import("../tree/Cursor.zig");
 const Pages = @import("../store/Pages.zig");
 const TestStore = @import("TestStore.zig");
+const counts = @import("counts.zig");
 const seeds = @import("seeds.zig");
 
 /// Walks a tree and proves its invariants.
@@ -145,6 +146,8 @@ const Model = struct {
     /// Ids of all keys there can be, in key order, and what the tree should hold for each.
     all: []const []const u8,
     rows: []?Row,
+    /// Changes made to both, each removed range being one.
+    operations: u64 = 0,
 
     fn create(store: *TestStore, random: std.Random, shape: Shape, count: u32) !Model {
         const allocator = testing.allocator;
@@ -238,6 +241,7 @@ const Model = struct {
     }
 
     fn putWith(self: *Model, finger: *insert.Finger, id: u32) !void {
+        self.operations += 1;
         const row = self.randomRow(id);
         const value = try self.makeValue(row);
         defer testing.allocator.free(value);
@@ -272,6 +276,7 @@ const Model = struct {
     }
 
     fn remove(self: *Model) !void {
+        self.operations += 1;
         const id = self.random.uintLessThan(u32, @intCast(self.all.len));
         const was = try delete.remove(&self.store.dirty, &self.tree, self.all[id]);
         try testing.expectEqual(self.rows[id] != null, was);
@@ -279,6 +284,7 @@ const Model = struct {
     }
 
     fn removeRange(self: *Model) !void {
+        self.operations += 1;
         const count: u32 = @intCast(self.all.len);
         const a = self.random.uintAtMost(u32, count);
         const width = count / (@as(u32, 1) << self.random.uintAtMost(u5, 9));
@@ -444,6 +450,7 @@ fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usi
     try testing.expectEqual(@as(u8, 0), model.tree.depth);
     try store.commit(&.{&model.tree});
     try testing.expectEqual(@as(u32, 0), store.usedCount());
+    counts.print(.operations, model.operations);
 }
 
 test "model: short keys" {
@@ -837,6 +844,7 @@ fn runDamage(seed: u64, page_size: u32, shape: Shape, rounds: usize) !void {
     }
     _ = try checkTree(store, model.tree);
     try model.checkAll();
+    counts.print(.@"damage cases", rounds);
 }
 
 test "damage: pages with hostile contents and right checksums" {
@@ -859,7 +867,8 @@ test "damage: what validate lets pass can be walked and put together again" {
         .page_size = 512,
     };
     var passed: usize = 0;
-    for (0..20000) |_| {
+    const case_count = 20_000;
+    for (0..case_count) |_| {
         var pgno: u32 = 2 + prng.random().uintLessThan(u32, store.space.page_count - 2);
         const source = store.file.bytes(pgno, 1);
         page.validate(source, pgno) catch continue;
@@ -888,4 +897,5 @@ test "damage: what validate lets pass can be walked and put together again" {
         page.removeEntries(&other, 0, page.count(&other));
     }
     try testing.expect(passed > 100);
+    counts.print(.@"damage cases", case_count);
 }
