@@ -89,6 +89,7 @@ const zig_order = [_][]const u8{
     "abi/handles",
     "abi/Range",
     "abi/Session",
+    "abi/damage",
     "abi/registry",
     "abi/read",
     "abi/write",

@@ -43,6 +43,8 @@ is_done: bool = false,
 is_held_back: bool = false,
 /// The transaction it read was rolled back.
 is_ended: bool = false,
+/// The session's number of its table, to name it where it is damaged.
+table: u32 = 0,
 
 pub const Options = struct {
     reverse: bool = false,
@@ -126,6 +128,7 @@ pub fn keep(self: *const Range) Error!*Range {
     kept.cursor = self.cursor;
     kept.cursor.pages = kept.pages();
     kept.left = self.left;
+    kept.table = self.table;
     kept.is_started = self.is_started;
     kept.is_done = self.is_done;
     kept.is_held_back = self.is_held_back;

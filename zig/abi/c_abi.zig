@@ -23,6 +23,7 @@ const Session = @import("Session.zig");
 const read = @import("read.zig");
 const write = @import("write.zig");
 const upkeep = @import("upkeep.zig");
+const damage = @import("damage.zig");
 const registry = @import("registry.zig");
 const reflect = @import("reflect.zig");
 
@@ -258,7 +259,7 @@ pub fn table_open(session: u32, name_size: u32) callconv(.c) i32 {
 /// Thread: the session's own.
 /// Returns: 1 if the table exists, else 0. Codes: closed, corrupt, txn_ended, options.
 pub fn table_attributes(session: u32, scope: u32, table: u32) callconv(.c) i32 {
-    return run(session, read.tableAttributes, .{ scope, table });
+    return runIn(session, table, read.tableAttributes, .{ scope, table });
 }
 
 /// Says which attributes a table shall have: it is created with them, and where it exists they must
@@ -296,7 +297,7 @@ pub fn table_list(session: u32, scope: u32) callconv(.c) i32 {
 /// Returns: 1, or 0 if there was none. Codes: closed, corrupt, txn_ended, options, full, no_space,
 /// io, out_of_memory.
 pub fn table_drop(session: u32, txn: u32, table: u32) callconv(.c) i32 {
-    return run(session, write.tableDrop, .{ txn, table });
+    return runIn(session, table, write.tableDrop, .{ txn, table });
 }
 
 /// Measures a table.
@@ -304,7 +305,7 @@ pub fn table_drop(session: u32, txn: u32, table: u32) callconv(.c) i32 {
 /// Thread: the session's own.
 /// Returns: 0. Codes: closed, corrupt, txn_ended, options.
 pub fn table_stats(session: u32, scope: u32, table: u32) callconv(.c) i32 {
-    return run(session, read.tableStats, .{ scope, table });
+    return runIn(session, table, read.tableStats, .{ scope, table });
 }
 
 /// Looks one key up and copies its value.
@@ -314,7 +315,7 @@ pub fn table_stats(session: u32, scope: u32, table: u32) callconv(.c) i32 {
 /// Returns: the value's size. Codes: not_found, large, closed, corrupt, key_size, txn_ended,
 /// options.
 pub fn get(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32 {
-    return hot(session, read.get, .{ scope, table, key_size });
+    return hotIn(session, table, read.get, .{ scope, table, key_size });
 }
 
 /// Looks one key up and leaves its value pending.
@@ -324,7 +325,7 @@ pub fn get(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32
 /// Returns: the value's size. Codes: not_found, large, closed, corrupt, key_size, txn_ended,
 /// options.
 pub fn find(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32 {
-    return hot(session, read.find, .{ scope, table, key_size });
+    return hotIn(session, table, read.find, .{ scope, table, key_size });
 }
 
 /// Copies the value that the last call left pending.
@@ -362,7 +363,7 @@ pub fn bytes_copy(
 /// Returns: 0, or 1 for a value to copy. Codes: not_found, closed, corrupt, key_size, txn_ended,
 /// options.
 pub fn view(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32 {
-    return hot(session, read.view, .{ scope, table, key_size });
+    return hotIn(session, table, read.view, .{ scope, table, key_size });
 }
 
 /// Tells whether a key is there, reading no value.
@@ -370,7 +371,7 @@ pub fn view(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i3
 /// Thread: the session's own.
 /// Returns: 1 or 0. Codes: closed, corrupt, key_size, txn_ended, options.
 pub fn has(session: u32, scope: u32, table: u32, key_size: u32) callconv(.c) i32 {
-    return hot(session, read.has, .{ scope, table, key_size });
+    return hotIn(session, table, read.has, .{ scope, table, key_size });
 }
 
 /// Looks many keys up, their searches overlapped.
@@ -392,7 +393,8 @@ pub fn get_many(
     out: ?[*]u8,
     out_size: u32,
 ) callconv(.c) i32 {
-    return hot(session, read.getMany, .{ scope, table, keys, keys_size, key_count, out, out_size });
+    const arguments = .{ scope, table, keys, keys_size, key_count, out, out_size };
+    return hotIn(session, table, read.getMany, arguments);
 }
 
 /// Counts the entries of a range, without walking it.
@@ -407,7 +409,7 @@ pub fn count(
     start_size: u32,
     end_size: u32,
 ) callconv(.c) i32 {
-    return run(session, read.countRange, .{ scope, table, flags, start_size, end_size });
+    return runIn(session, table, read.countRange, .{ scope, table, flags, start_size, end_size });
 }
 
 /// Opens a range over one state, pinned until it is closed.
@@ -424,7 +426,7 @@ pub fn range_open(
     start_size: u32,
     end_size: u32,
 ) callconv(.c) i32 {
-    return run(session, read.rangeOpen, .{ scope, table, flags, start_size, end_size });
+    return runIn(session, table, read.rangeOpen, .{ scope, table, flags, start_size, end_size });
 }
 
 /// Opens a range and fetches its first rows, in one call.
@@ -445,7 +447,7 @@ pub fn range_first(
 ) callconv(.c) i32 {
     const sizes_of = .{ start_size, end_size, rows_max };
     const arguments = .{ scope, table, flags } ++ sizes_of ++ .{ buffer, size };
-    return run(session, read.rangeFirst, arguments);
+    return runIn(session, table, read.rangeFirst, arguments);
 }
 
 /// Fetches the next rows of a range.
@@ -463,7 +465,11 @@ pub fn range_next(
     buffer: ?[*]u8,
     size: u32,
 ) callconv(.c) i32 {
-    return hot(session, read.rangeNext, .{ range, rows_max, buffer, size });
+    const it = registry.find(session) orelse return Code.closed.result();
+    return read.rangeNext(it, range, rows_max, buffer, size) catch |err| {
+        if (err == error.Corrupt) damage.tell(it, read.tableOfRange(it, range));
+        return registry.fail(err);
+    };
 }
 
 /// Lets a range and its state go.
@@ -513,7 +519,7 @@ pub fn put(
     value_size: u32,
     flags: u32,
 ) callconv(.c) i32 {
-    return hot(session, write.put, .{ txn, table, key_size, value_size, flags });
+    return hotIn(session, table, write.put, .{ txn, table, key_size, value_size, flags });
 }
 
 /// Writes one entry whose value the caller holds.
@@ -530,7 +536,8 @@ pub fn put_buffer(
     value_size: u32,
     flags: u32,
 ) callconv(.c) i32 {
-    return run(session, write.putBuffer, .{ txn, table, key_size, value, value_size, flags });
+    const arguments = .{ txn, table, key_size, value, value_size, flags };
+    return runIn(session, table, write.putBuffer, arguments);
 }
 
 /// Writes many entries.
@@ -548,7 +555,7 @@ pub fn put_many(
     row_count: u32,
     flags: u32,
 ) callconv(.c) i32 {
-    return run(session, write.putMany, .{ txn, table, rows, rows_size, row_count, flags });
+    return runIn(session, table, write.putMany, .{ txn, table, rows, rows_size, row_count, flags });
 }
 
 /// Removes one entry.
@@ -557,7 +564,7 @@ pub fn put_many(
 /// Returns: 1, or 0 if there was none. Codes: closed, corrupt, key_size, txn_ended, options, full,
 /// no_space, io, out_of_memory.
 pub fn remove(session: u32, txn: u32, table: u32, key_size: u32) callconv(.c) i32 {
-    return hot(session, write.remove, .{ txn, table, key_size });
+    return hotIn(session, table, write.remove, .{ txn, table, key_size });
 }
 
 /// Removes the entries of a range, cutting whole subtrees.
@@ -573,7 +580,7 @@ pub fn remove_range(
     start_size: u32,
     end_size: u32,
 ) callconv(.c) i32 {
-    return run(session, write.removeRange, .{ txn, table, flags, start_size, end_size });
+    return runIn(session, table, write.removeRange, .{ txn, table, flags, start_size, end_size });
 }
 
 /// Removes every entry of a table and keeps the table.
@@ -581,7 +588,7 @@ pub fn remove_range(
 /// Thread: the session's own.
 /// Returns: 0. Codes: closed, corrupt, txn_ended, options, full, no_space, io, out_of_memory.
 pub fn clear(session: u32, txn: u32, table: u32) callconv(.c) i32 {
-    return run(session, write.clear, .{ txn, table });
+    return runIn(session, table, write.clear, .{ txn, table });
 }
 
 /// Marks a point that the transaction can go back to.
@@ -629,7 +636,7 @@ pub fn put_commit(
     value_size: u32,
     timeout_ms: u32,
 ) callconv(.c) i32 {
-    return run(session, write.putCommit, .{ table, key_size, value_size, timeout_ms });
+    return runIn(session, table, write.putCommit, .{ table, key_size, value_size, timeout_ms });
 }
 
 /// Ends the transaction as if it had never begun.
@@ -769,14 +776,27 @@ pub fn backup_end(session: u32, backup: u32) callconv(.c) i32 {
 
 /// Runs one call for a session of this thread.
 fn run(handle: u32, comptime call: anytype, arguments: anytype) i32 {
-    explain.clear();
-    return hot(handle, call, arguments);
+    return runIn(handle, null, call, arguments);
 }
 
 /// The same without forgetting an older explanation first: for calls that take nanoseconds.
 inline fn hot(handle: u32, comptime call: anytype, arguments: anytype) i32 {
+    return hotIn(handle, null, call, arguments);
+}
+
+/// `run` for a call about one table.
+fn runIn(handle: u32, table: ?u32, comptime call: anytype, arguments: anytype) i32 {
+    explain.clear();
+    return hotIn(handle, table, call, arguments);
+}
+
+/// `hot` for a call about one table: damage is told with its page and that table.
+inline fn hotIn(handle: u32, table: ?u32, comptime call: anytype, arguments: anytype) i32 {
     const session = registry.find(handle) orelse return Code.closed.result();
-    return @call(.auto, call, .{session} ++ arguments) catch |err| registry.fail(err);
+    return @call(.auto, call, .{session} ++ arguments) catch |err| {
+        if (err == error.Corrupt) damage.tell(session, table);
+        return registry.fail(err);
+    };
 }
 
 fn opened(

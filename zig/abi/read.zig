@@ -217,6 +217,7 @@ pub fn rangeOpen(
     const limit = try bounds(session, flags, start_size, end_size, &buffers[0], &buffers[1]);
     const range = try session.createRange(scope, table, limit, try rangeOptions(session, flags));
     errdefer range.deinit();
+    range.table = table;
     return @intCast(try session.ranges.add(session.allocator, range));
 }
 
@@ -259,6 +260,7 @@ pub fn rangeFirst(
     const options = try rangeOptions(session, flags);
     var range = try session.borrowRange(scope, table, limit, options);
     range.place();
+    range.table = table;
     const rows = try fetchRows(session, &range, rows_max, room);
     const is_ended = !range.is_held_back and !range.hasMore();
     session.setWord(3, if (is_ended) 0 else try session.keepRange(&range));
@@ -344,6 +346,12 @@ pub fn rangeNext(
 ) Error!i32 {
     const range = session.ranges.get(handle) orelse return error.TxnEnded;
     return fetchRows(session, range, rows_max, (buffer orelse return error.Options)[0..size]);
+}
+
+/// The table that a range reads; null: there is no such range.
+pub fn tableOfRange(session: *Session, handle: u32) ?u32 {
+    const range = session.ranges.get(handle) orelse return null;
+    return range.table;
 }
 
 /// Fetches the next rows of a range into `room`.

@@ -5,6 +5,7 @@
 //! Invariant: what `page` returns has passed `page.validate`, so that search needs no bounds check.
 
 const std = @import("std");
+const explain = @import("../explain.zig");
 const bytes_format = @import("../format/bytes.zig");
 const page_format = @import("../format/page.zig");
 const overflow = @import("../format/overflow.zig");
@@ -27,7 +28,7 @@ pub inline fn page(
     self: *const Snapshot,
     ref: page_format.Ref,
 ) error{Corrupt}![]align(8) const u8 {
-    if (ref.pgno < 2 or ref.pgno >= self.page_count or ref.dirty) return error.Corrupt;
+    if (ref.pgno < 2 or ref.pgno >= self.page_count or ref.dirty) return explain.damaged(ref.pgno);
     const bytes = self.file.bytes(ref.pgno, 1);
     if (self.verify == .once and self.file.isVerified(ref.pgno, ref.checksum)) return bytes;
     try self.check(ref, bytes);
@@ -48,12 +49,12 @@ noinline fn check(
 ) error{Corrupt}!void {
     @branchHint(.unlikely);
     if (self.verify != .never and page_format.checksum(bytes, ref.pgno) != ref.checksum) {
-        return error.Corrupt;
+        return explain.damaged(ref.pgno);
     }
     // Without checksums the structure is still validated, once per version.
     if (self.verify == .never and self.file.isVerified(ref.pgno, ref.checksum)) return;
-    try page_format.validate(bytes, ref.pgno);
-    if (page_format.txnid(bytes) > self.txnid) return error.Corrupt;
+    page_format.validate(bytes, ref.pgno) catch return explain.damaged(ref.pgno);
+    if (page_format.txnid(bytes) > self.txnid) return explain.damaged(ref.pgno);
     self.file.setVerified(ref.pgno, ref.checksum);
 }
 
@@ -61,11 +62,11 @@ noinline fn check(
 pub fn run(self: *const Snapshot, ref: page_format.RunRef, size: u32) error{Corrupt}![]const u8 {
     const count = overflow.pageCount(size, self.file.page_size);
     const end = @as(u64, ref.pgno) + count;
-    if (ref.pgno < 2 or end > self.page_count) return error.Corrupt;
+    if (ref.pgno < 2 or end > self.page_count) return explain.damaged(ref.pgno);
     const bytes = self.file.bytes(ref.pgno, count)[0..size];
     if (self.verify == .never) return bytes;
     if (self.verify == .once and self.file.isVerified(ref.pgno, ref.checksum)) return bytes;
-    if (overflow.checksum(bytes, ref.pgno) != ref.checksum) return error.Corrupt;
+    if (overflow.checksum(bytes, ref.pgno) != ref.checksum) return explain.damaged(ref.pgno);
     self.file.setVerified(ref.pgno, ref.checksum);
     return bytes;
 }

@@ -171,6 +171,10 @@ pub fn valueBytes(pages: Pages, value: search.Value) error{Corrupt}![]const u8 {
 
 /// The record of the table `name`; null if there is none.
 pub fn find(pages: Pages, catalogue: page.Tree, name: []const u8) error{Corrupt}!?Record {
+    return findRecord(pages, catalogue, name) catch |err| return explain.damagedCatalogue(err);
+}
+
+fn findRecord(pages: Pages, catalogue: page.Tree, name: []const u8) error{Corrupt}!?Record {
     var buffer: KeyBuffer = undefined;
     const value = try search.get(pages, catalogue, keyOf(name, &buffer)) orelse return null;
     return try Record.decode(try valueBytes(pages, value));
