@@ -1,139 +1,148 @@
 /**
- * `npm run coverage`: which lines of the engine's core the tests run, and which branches they take
- * in one direction only. The compiler has no coverage of its own, so the test program is built
- * through LLVM, whose line tables valgrind understands, and run under callgrind, which counts each
- * conditional jump and how often it was taken. Slow: a tenth of an hour to an hour.
+ * `npm run coverage`: which targets of branches in the engine's core the tests reach. The tests are
+ * built with the counters that the compiler puts there for fuzzers (`zig/coverage.zig`) and run, simulators
+ * and models included, with the seeds of a Debug build.
  *
- * A branch counts as one-sided if in every copy that the compiler made of its line all jumps went
- * one way. Jumps that the compiler adds for assertions and bounds are among them.
+ * What is never reached is listed in docs/coverage.md with a reason for each place, which is known by
+ * its file and the text of its line. With `--check` a place without a reason is a failure, and a reason
+ * without a place is told; with `--list` all places are printed, as rows of that table.
  *
- * Usage: node scripts/coverage.mjs [--lines] [--file OUT]… [-- filter…]
- * With `--file` it reads what callgrind has written before.
+ * Usage: node scripts/coverage.mjs [--check] [--list] [--file OUT]… [-- name…]
+ * `--file` reads what runs of zig-out/bin/coverage have printed before, and runs nothing; names behind
+ * `--` choose tests.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { install } from "./setup.mjs";
 import { capture, root, tools, zigBuild } from "./tools.mjs";
 
-/** Tests that together come to most of it, and end in time. */
-const filters = [
-  ...["format.", "store.", "tree.", "txn.", "model: ", "all orders", "savepoints"],
-  ...["no memory for", "store equals an ordered map: 512", "store equals an ordered map: one"],
-  ...["power cut: small", "power cut: transactions", "check finds", "check tells", "backup"],
-  ...["damage: pages", "two processes", "a reader without", "orderly", "damaged store: a"],
+/** Tests that run together in one process. */
+const groups = [
+  ["format.", "store.", "tree.", "txn.", "abi."],
+  ["check_test", "backup_test", "named_runs", "promises"],
+  ["tree_test"],
+  ["small_test"],
+  ["crash_test"],
+  ["store_test"],
+  ["process_test"],
+  ["store_kill_test"],
+  ["fault_test"],
+  ["damage_test", "fuzz_test"],
 ];
-const folders = /\/zig\/((?:format|store|tree|txn)\/\w+\.zig)$/;
+const place = /^branch (\d) \S*\/zig\/((?:format|store|tree|txn)\/\w+\.zig):(\d+):(\d+)$/gm;
+const row = /^\| `([^`]+)` +\| `` (.+?) `` +\| (.+?) +\|$/gm;
 const minutesMax = 120;
-
-/** Reads callgrind's file: for each source file the lines that ran, and the jumps of each line. */
-function readCounts(path, files) {
-  const names = new Map();
-  let lines = new Map();
-  let line = 0;
-  let jump;
-  const nameOf = (text) => {
-    const [, id, name] = /^\((\d+)\)(?: (.*))?$/.exec(text);
-    if (name !== undefined) names.set(id, name);
-    return names.get(id) ?? "";
-  };
-  for (const text of readFileSync(path, "utf8").split("\n")) {
-    const place = /^(j?f[lie]|c?f[li])=(.*)$/.exec(text);
-    if (place !== null) {
-      const name = nameOf(place[2]);
-      if (!/^f[lie]$/.test(place[1])) continue;
-      lines = files.get(name) ?? new Map();
-      files.set(name, lines);
-    } else if (text.startsWith("jcnd=")) {
-      jump = /^jcnd=(\d+)\/(\d+)/.exec(text).slice(1).map(Number);
-    } else {
-      const cost = /^([+-]?)(\d*|\*)(?: \d+)?$/.exec(text);
-      if (cost === null || text === "") continue;
-      const number = Number(cost[2] === "*" ? 0 : cost[2]);
-      if (cost[1] === "+") line += number;
-      else if (cost[1] === "-") line -= number;
-      else if (cost[2] !== "*") line = number;
-      const found = lines.get(line) ?? { taken: 0, run: 0 };
-      if (jump !== undefined) {
-        [found.taken, found.run] = [found.taken + jump[0], found.run + jump[1]];
-      }
-      lines.set(line, found);
-      jump = undefined;
-    }
-  }
-}
-
-/** The lines of each file that have code, by the name of the file. */
-async function readCode(program) {
-  const { output } = await capture("objdump", ["--dwarf=decodedline", program], minutesMax);
-  const code = new Map();
-  for (const [, name, line] of output.matchAll(/^(\S+\.zig)\s+(\d+)\s+0x/gm)) {
-    if (!code.has(name)) code.set(name, new Set());
-    code.get(name).add(Number(line));
-  }
-  return code;
-}
 
 /** The first line of a file's tests. */
 function testsOf(lines) {
   const at = lines.findIndex((line) => /^test "|^const testing = /.test(line));
-  return at < 0 ? lines.length + 1 : at + 1;
+  return at < 0 ? Infinity : at + 1;
 }
 
-function report(counts, code, showsLines) {
-  const total = [0, 0];
-  for (const [path, ran] of [...counts].sort(([a], [b]) => a < b ? -1 : 1)) {
-    const short = folders.exec(path)?.[1];
-    if (short === undefined) continue;
-    const source = readFileSync(join(root, "zig", short), "utf8").split("\n");
-    const end = testsOf(source);
-    const all = new Set([...code.get(short.split("/")[1]) ?? [], ...ran.keys()]);
-    const known = [...all].filter((line) => line > 0 && line < end).sort((a, b) => a - b);
-    const missed = known.filter((line) => !ran.has(line));
-    const branches = known.filter((line) => (ran.get(line)?.run ?? 0) > 0);
-    const oneSided = branches.filter((line) => {
-      const { taken, run } = ran.get(line);
-      return taken === 0 || taken === run;
-    });
-    total[0] += known.length - missed.length;
-    total[1] += known.length;
-    const part = `${known.length - missed.length}/${known.length} lines`;
-    console.log(
-      `${short.padEnd(24)} ${
-        part.padEnd(16)
-      } ${branches.length} branches, ${oneSided.length} one-sided`,
-    );
-    if (!showsLines) continue;
-    for (const line of missed) {
-      console.log(`  ${short}:${line} not run: ${source[line - 1].trim()}`);
-    }
-    for (const line of oneSided) {
-      console.log(`  ${short}:${line} one way: ${source[line - 1].trim()}`);
+const sources = new Map();
+
+function linesOf(file) {
+  if (!sources.has(file)) {
+    sources.set(file, readFileSync(join(root, "zig", file), "utf8").split("\n"));
+  }
+  return sources.get(file);
+}
+
+/** Targets by file, line and column, whether any copy of each was reached. */
+function readTargets(outputs) {
+  const targets = new Map();
+  for (const output of outputs) {
+    for (const [, count, file, line, column] of output.matchAll(place)) {
+      if (Number(line) >= testsOf(linesOf(file))) continue;
+      const key = `${file}:${line}:${column}`;
+      const target = targets.get(key) ?? { file, line: Number(line), column: Number(column) };
+      target.isReached ||= count === "1";
+      targets.set(key, target);
     }
   }
-  console.log(`${total[0]} of ${total[1]} lines`);
+  return [...targets.values()];
+}
+
+async function runGroups(names) {
+  await install();
+  console.log("coverage: building");
+  const built = await capture(tools.zig, zigBuild("coverage-build"), minutesMax);
+  if (built.code !== 0) throw new Error(built.output);
+  const program = join(root, "zig-out", "bin", "coverage");
+  const waiting = names.length > 0 ? [names] : [...groups];
+  const outputs = [];
+  const work = async () => {
+    for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+      const { code, output } = await capture(program, group, minutesMax);
+      const summary = output.trimEnd().split("\n").at(-1);
+      console.log(`${group.join(" ")}: ${summary}`);
+      if (code !== 0) throw new Error(output.replaceAll(/^branch .*\n/gm, ""));
+      outputs.push(output);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return outputs;
+}
+
+/** Reasons of docs/coverage.md by file and text. */
+function readReasons() {
+  const text = readFileSync(join(root, "docs", "coverage.md"), "utf8");
+  return new Map([...text.matchAll(row)].map(([, file, line, why]) => [`${file} ${line}`, why]));
+}
+
+/** The missed places, one for each line of a file. */
+function missedPlaces(targets) {
+  const missed = new Map();
+  for (const { file, line, isReached } of targets) {
+    const text = linesOf(file)[line - 1].trim();
+    if (!isReached && text !== "") missed.set(`${file}:${line}`, { file, line, text });
+  }
+  return [...missed.values()].sort((a, b) =>
+    a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line
+  );
+}
+
+function printTotals(targets) {
+  const files = Map.groupBy(targets, ({ file }) => file);
+  for (const [file, all] of [...files].sort()) {
+    const reached = all.filter(({ isReached }) => isReached).length;
+    console.log(`${file.padEnd(26)}${String(reached).padStart(5)} of ${all.length}`);
+  }
+  const reached = targets.filter(({ isReached }) => isReached).length;
+  console.log(`${reached} of ${targets.length} targets of branches are reached`);
+}
+
+/** Whether each missed place has its reason. */
+function check(missed) {
+  const reasons = readReasons();
+  const known = new Set();
+  let count = 0;
+  for (const { file, line, text } of missed) {
+    const key = `${file} ${text}`;
+    known.add(key);
+    if (reasons.has(key)) continue;
+    count += 1;
+    console.log(`no reason: zig/${file}:${line}: ${text}`);
+  }
+  for (const key of reasons.keys()) if (!known.has(key)) console.log(`reached by now: ${key}`);
+  console.log(
+    `${missed.length} lines have targets that are not reached, ${count} without a reason`,
+  );
+  return count === 0;
 }
 
 const args = process.argv.slice(2);
-const program = join(root, "zig-out", "bin", "test");
-const given = args.flatMap((name, index) => name === "--file" ? [args[index + 1]] : []);
-const out = join(root, ".cache", "callgrind.out");
-if (given.length === 0) {
-  await install();
-  const wanted = args.includes("--") ? args.slice(args.indexOf("--") + 1) : filters;
-  const options = wanted.map((filter) => `-Dtest-filter=${filter}`);
-  const built = await capture(
-    tools.zig,
-    zigBuild("test-build", "-Dllvm", ...options),
-    minutesMax,
-  );
-  if (built.code !== 0) throw new Error(built.output);
-  console.log(`running ${relative(root, program)} under callgrind`);
-  const run = await capture("valgrind", [
-    ...["--tool=callgrind", "--collect-jumps=yes", `--callgrind-out-file=${out}`, program],
-  ], minutesMax);
-  if (!existsSync(out)) throw new Error(run.output);
+const names = args.includes("--") ? args.slice(args.indexOf("--") + 1) : [];
+const files = args.flatMap((name, at) => name === "--file" ? [args[at + 1]] : []);
+const outputs = files.length > 0
+  ? files.map((file) => readFileSync(file, "utf8"))
+  : await runGroups(names);
+const targets = readTargets(outputs);
+const missed = missedPlaces(targets);
+printTotals(targets);
+if (args.includes("--list")) {
+  for (const { file, text } of missed) console.log(`| \`${file}\` | \`\` ${text} \`\` | |`);
 }
-const counts = new Map();
-for (const path of given.length === 0 ? [out] : given) readCounts(path, counts);
-report(counts, await readCode(program), args.includes("--lines"));
+if (args.includes("--check") && !check(missed)) process.exitCode = 1;

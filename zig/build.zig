@@ -209,15 +209,26 @@ fn addTortureStep(
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
 ) void {
-    const tests = b.addTest(.{
-        .name = "torture",
-        .root_module = createModule(b, "test.zig", target, optimize, .simulated, false),
-        .test_runner = .{ .path = b.path("torture.zig"), .mode = .simple },
-    });
-    for (wideObjects(b, target, optimize, false)) |wide| tests.root_module.addObject(wide);
-    const install = b.addInstallArtifact(tests, .{});
-    b.step("torture-build", "Build the tests with a choice at the start into zig-out/bin")
-        .dependOn(&install.step);
+    const counts_branches = [_]bool{ false, true };
+    for (counts_branches) |is_counted| {
+        const name = if (is_counted) "coverage" else "torture";
+        const module = createModule(b, "test.zig", target, optimize, .simulated, false);
+        // Counters at each target of a branch, which are there for fuzzers.
+        if (is_counted) module.fuzz = true;
+        const tests = b.addTest(.{
+            .name = name,
+            .root_module = module,
+            .test_runner = .{ .path = b.path("torture.zig"), .mode = .simple },
+            .use_llvm = if (is_counted) true else null,
+        });
+        for (wideObjects(b, target, optimize, false)) |wide| tests.root_module.addObject(wide);
+        const install = b.addInstallArtifact(tests, .{});
+        const text = if (is_counted) ", that count branches" else "";
+        b.step(
+            b.fmt("{s}-build", .{name}),
+            b.fmt("Build tests chosen among at the start{s}, into zig-out/bin", .{text}),
+        ).dependOn(&install.step);
+    }
 }
 
 /// The tests of decoders alone, which are what is instrumented: `zig build fuzz --fuzz=1M`.

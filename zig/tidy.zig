@@ -124,6 +124,7 @@ const zig_order = [_][]const u8{
     "sim/promises_test",
     "sim/named_runs_test",
 
+    "coverage",
     "lib",
     "abi",
     "layers",

@@ -8,7 +8,12 @@
 const std = @import("std");
 const builtin = @import("builtin");
 const testing = std.testing;
+const coverage = @import("coverage.zig");
 const Smith = testing.Smith;
+
+comptime {
+    if (builtin.fuzz) _ = coverage.unused;
+}
 
 var environ: std.process.Environ = undefined;
 var arguments: std.process.Args = undefined;
@@ -19,12 +24,14 @@ pub fn main(init: std.process.Init.Minimal) !void {
     const names = (try init.args.toSlice(arena.allocator()))[1..];
     environ = init.environ;
     arguments = init.args;
+    if (builtin.fuzz) try coverage.begin();
     var passed: u64 = 0;
     var failed: u64 = 0;
     for (builtin.test_functions) |entry| {
         if (!isMeant(entry.name, names)) continue;
         if (run(entry)) passed += 1 else failed += 1;
     }
+    if (builtin.fuzz) try coverage.finish(std.Io.Threaded.global_single_threaded.io());
     std.debug.print("{d} passed, {d} failed\n", .{ passed, failed });
     if (failed > 0 or passed == 0) std.process.exit(1);
 }
