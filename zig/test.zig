@@ -85,6 +85,7 @@ comptime {
     if (is_simulated) {
         _ = @import("os/simulated.zig");
         _ = @import("sim/seeds.zig");
+        _ = @import("sim/shrink.zig");
         _ = @import("sim/Model.zig");
         _ = @import("sim/store_test.zig");
         _ = @import("sim/check_test.zig");

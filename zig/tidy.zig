@@ -102,6 +102,7 @@ const zig_order = [_][]const u8{
     "sim/fill",
     "sim/counts",
     "sim/seeds",
+    "sim/shrink",
     "sim/Model",
     "sim/History",
     "sim/Workload",

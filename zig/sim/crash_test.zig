@@ -12,6 +12,7 @@ const Workload = @import("Workload.zig");
 const PowerCuts = @import("PowerCuts.zig");
 const counts = @import("counts.zig");
 const seeds = @import("seeds.zig");
+const shrink = @import("shrink.zig");
 
 const Machines = PowerCuts.Machines;
 
@@ -58,6 +59,22 @@ const Run = struct {
             try self.work.step();
             if (self.cuts.failure != null) break;
         }
+        try self.end();
+    }
+
+    /// The same with some steps of a history that was run before.
+    fn replay(self: *Run, chances: []const Chances, chosen: []const u32) !void {
+        try self.work.open();
+        for (chosen) |step| {
+            if (step >= chances.len) continue;
+            self.work.random = chances[step];
+            try self.work.step();
+            if (self.cuts.failure != null) break;
+        }
+        try self.end();
+    }
+
+    fn end(self: *Run) !void {
         try self.work.close();
         self.cuts.examine(self.world, .flush);
     }
@@ -69,20 +86,103 @@ const Run = struct {
     }
 };
 
-fn runSeed(
+/// Where the generator of a workload stands when a step begins.
+const Chances = std.Random.Xoshiro256;
+
+/// A history that can be run again, whole or in part.
+const Plan = struct {
     machines: *const Machines,
     options: Workload.Options,
-    cuts_options: PowerCuts.Options,
+    cuts: PowerCuts.Options,
     step_count: u32,
-    test_name: []const u8,
-    totals: *Totals,
-) !void {
+    /// See `World.lying_path`.
+    lying_path: ?[]const u8 = null,
+    chances: []const Chances = &.{},
+    /// How the whole history fails.
+    failure: ?anyerror = null,
+
+    fn init(self: *const Plan, run: *Run) !void {
+        try run.init(self.machines, self.options, self.cuts);
+        run.world.lying_path = self.lying_path;
+    }
+
+    /// Runs it without any cut, to see where the chances of each step begin.
+    fn record(self: *Plan) !void {
+        var run: Run = undefined;
+        try self.init(&run);
+        defer run.deinit();
+        run.world.before_call = null;
+        var chances: std.ArrayList(Chances) = .empty;
+        errdefer chances.deinit(allocator);
+        try run.work.open();
+        for (0..self.step_count) |_| {
+            try chances.append(allocator, run.work.random);
+            run.work.step() catch break;
+        }
+        run.work.abandon();
+        self.chances = try chances.toOwnedSlice(allocator);
+    }
+
+    fn deinit(self: *Plan) void {
+        allocator.free(self.chances);
+    }
+
+    /// Whether these steps alone fail in the same way.
+    fn fails(context: *anyopaque, chosen: []const u32) anyerror!bool {
+        const self: *const Plan = @ptrCast(@alignCast(context));
+        var run: Run = undefined;
+        try self.init(&run);
+        defer run.deinit();
+        const found = if (run.replay(self.chances, chosen)) |_|
+            if (run.cuts.failure) |failure| failure.what else return false
+        else |err|
+            err;
+        run.work.abandon();
+        return found == self.failure orelse found;
+    }
+
+    fn shortest(self: *Plan) ![]u32 {
+        return shrink.shrink(allocator, @intCast(self.chances.len), self, fails);
+    }
+
+    /// Says which few steps fail as the whole history does.
+    fn printShortest(self: *Plan, test_name: []const u8) !void {
+        try self.record();
+        defer self.deinit();
+        const chosen = try self.shortest();
+        defer allocator.free(chosen);
+        std.debug.print("{d} of {d} steps fail in this way: ZEOLITE_SEED={d} ZEOLITE_STEPS=", .{
+            chosen.len, self.chances.len, self.options.seed,
+        });
+        shrink.print(chosen);
+        std.debug.print(" zig build --build-file zig/build.zig test -Dtest-filter=\"{s}\"\n", .{
+            test_name,
+        });
+    }
+};
+
+fn runSeed(plan: *Plan, test_name: []const u8, totals: *Totals) !void {
     var run: Run = undefined;
-    try run.init(machines, options, cuts_options);
+    if (try shrink.wanted(allocator)) |chosen| {
+        defer allocator.free(chosen);
+        try plan.record();
+        defer plan.deinit();
+        try plan.init(&run);
+        defer run.deinit();
+        try run.replay(plan.chances, chosen);
+        return run.cuts.report(test_name);
+    }
+    try plan.init(&run);
     defer run.deinit();
-    try run.steps(step_count);
+    const outcome = run.steps(plan.step_count);
     run.addTo(totals);
-    try run.cuts.report(test_name);
+    run.cuts.report(test_name) catch {}; // what it tells is printed; the failure comes below
+    if (outcome) |_| {
+        const failure = run.cuts.failure orelse return;
+        plan.failure = failure.what;
+    } else |err| plan.failure = err;
+    plan.printShortest(test_name) catch |err| std.debug.print("not shortened: {t}\n", .{err});
+    return plan.failure.?;
 }
 
 fn runSeeds(
@@ -103,7 +203,13 @@ fn runSeeds(
         options.exclusive = seed % 2 == 1;
         // Some seeds on larger pages: other shapes of trees, other sizes that end in a run.
         if (seed % 3 == 2) options.page_size *= 4;
-        try runSeed(&machines, options, cuts_options, step_count, test_name, &totals);
+        var plan: Plan = .{
+            .machines = &machines,
+            .options = options,
+            .cuts = cuts_options,
+            .step_count = step_count,
+        };
+        try runSeed(&plan, test_name, &totals);
     }
     std.debug.print("{s}: {d} images of {d} moments, {d} cut a second time\n", .{
         test_name, totals.images, totals.points, totals.deep,
@@ -217,6 +323,29 @@ fn isCaught(machines: *const Machines, options: Workload.Options, lying_path: []
     run.world.lying_path = lying_path;
     try run.steps(60);
     return run.cuts.failure != null;
+}
+
+test "power cut: a history that fails is cut to the few steps that do" {
+    var machines: Machines = try .init(allocator);
+    defer machines.deinit();
+    for (3000..3010) |seed| {
+        const options: Workload.Options = .{ .seed = seed };
+        if (!try isCaught(&machines, options, "/disk/x-wal")) continue;
+        var plan: Plan = .{
+            .machines = &machines,
+            .options = options,
+            .cuts = .{ .image_count = 8 },
+            .step_count = 60,
+            .lying_path = "/disk/x-wal",
+        };
+        try plan.record();
+        defer plan.deinit();
+        const chosen = try plan.shortest();
+        defer allocator.free(chosen);
+        try testing.expect(chosen.len <= 6);
+        return testing.expect(try Plan.fails(&plan, chosen));
+    }
+    return error.NothingCaught;
 }
 
 test "workload without any fault" {
