@@ -22,6 +22,7 @@ const Txn = @import("../txn/Txn.zig");
 const page_format = @import("../format/page.zig");
 const counts = @import("counts.zig");
 const runs = @import("seeds.zig");
+const shrink = @import("shrink.zig");
 
 const path = "/disk/x";
 const key_count = 1200;
@@ -38,7 +39,13 @@ const Options = struct {
     operations: u64,
     /// One process that has the store to itself, and keeps pages in memory.
     exclusive: bool = false,
+    /// Of the test, for the command that repeats a failure.
+    name: []const u8 = "store equals an ordered map",
 };
+
+/// A part of a history that can be done again: where its chances begin, and whether the store is
+/// opened anew behind it.
+const Turn = struct { random: std.Random.DefaultPrng, reopens: bool };
 
 const Held = struct { env_index: usize, view: Env.View, state: *State };
 
@@ -54,6 +61,8 @@ const Test = struct {
     value_buffer: []u8,
     operations: u64 = 0,
     single_count: u64 = 0,
+    /// Keeps the turns of the history, if it is there.
+    turns: ?*std.ArrayList(Turn) = null,
 
     fn envs(self: *Test) []*Env {
         return self.env_list[0..if (self.options.exclusive) 1 else process_count_max];
@@ -339,24 +348,32 @@ const Test = struct {
         try self.compare(view.pages(), view.main, &self.state[0]);
     }
 
+    fn turn(self: *Test) !void {
+        try self.transaction();
+        if (self.options.exclusive) try self.putSingles();
+        if (self.below(20) == 0 and self.held.items.len < 6) try self.hold();
+        if (self.held.items.len > 0 and self.below(60) == 0) {
+            const index = self.below(self.held.items.len);
+            try self.compareHeld(index);
+            self.letGo(index);
+        }
+        const env = self.envs()[self.below(self.envs().len)];
+        const is_wanted = checkpoint.isWanted(env, env.lock.published());
+        if (is_wanted or self.below(200) == 0) try checkpoint.runAll(env);
+    }
+
     fn run(self: *Test) !void {
         try self.makeKeys();
         defer for (self.keys) |key| self.allocator.free(key);
         try self.openAll();
         var next_reopen: u64 = 5000;
         while (self.operations < self.options.operations) {
-            try self.transaction();
-            if (self.options.exclusive) try self.putSingles();
-            if (self.below(20) == 0 and self.held.items.len < 6) try self.hold();
-            if (self.held.items.len > 0 and self.below(60) == 0) {
-                const index = self.below(self.held.items.len);
-                try self.compareHeld(index);
-                self.letGo(index);
+            if (self.turns) |turns| {
+                try turns.append(self.allocator, .{ .random = self.random, .reopens = false });
             }
-            const env = self.envs()[self.below(self.envs().len)];
-            const is_wanted = checkpoint.isWanted(env, env.lock.published());
-            if (is_wanted or self.below(200) == 0) try checkpoint.runAll(env);
+            try self.turn();
             if (self.operations < next_reopen) continue;
+            if (self.turns) |turns| turns.items[turns.items.len - 1].reopens = true;
             next_reopen = self.operations + 5000 + self.below(20000);
             try self.reopen();
         }
@@ -364,24 +381,98 @@ const Test = struct {
         if (self.options.exclusive) try testing.expect(self.single_count > self.operations / 20);
         self.held.deinit(self.allocator);
     }
+
+    /// Some turns of a history, and a look at everything.
+    fn replay(self: *Test, turns: []const Turn, chosen: []const u32) !void {
+        try self.makeKeys();
+        defer for (self.keys) |key| self.allocator.free(key);
+        try self.openAll();
+        for (chosen) |number| {
+            if (number >= turns.len) continue;
+            self.random = turns[number].random;
+            try self.turn();
+            if (!turns[number].reopens) continue;
+            _ = self.below(20000);
+            try self.reopen();
+        }
+        try self.reopen();
+        try self.closeAll();
+        self.held.deinit(self.allocator);
+    }
+};
+
+const allocator_of_models = std.heap.c_allocator;
+
+fn createTest(options: Options) !*Test {
+    const self = try allocator_of_models.create(Test);
+    errdefer allocator_of_models.destroy(self);
+    self.* = .{
+        .allocator = allocator_of_models,
+        .options = options,
+        .random = .init(options.seed),
+        .world = try simulated.World.create(allocator_of_models, .{ .seed = options.seed }),
+        .value_buffer = try allocator_of_models.alloc(u8, 3 * options.page_size),
+    };
+    return self;
+}
+
+fn destroyTest(self: *Test) void {
+    self.world.destroy();
+    allocator_of_models.free(self.value_buffer);
+    allocator_of_models.destroy(self);
+}
+
+/// A history that failed, to be run in parts.
+const Failed = struct {
+    options: Options,
+    failure: anyerror,
+    turns: std.ArrayList(Turn) = .empty,
+
+    /// Runs the whole once more and keeps its turns.
+    fn record(self: *Failed) !void {
+        const it = try createTest(self.options);
+        defer destroyTest(it);
+        it.turns = &self.turns;
+        it.run() catch {}; // the last turn kept is the one that fails
+    }
+
+    fn fails(context: *anyopaque, chosen: []const u32) anyerror!bool {
+        const self: *const Failed = @ptrCast(@alignCast(context));
+        const it = try createTest(self.options);
+        defer destroyTest(it);
+        return if (it.replay(self.turns.items, chosen)) |_| false else |err| err == self.failure;
+    }
+
+    fn printShortest(self: *Failed) !void {
+        try self.record();
+        const count: u32 = @intCast(self.turns.items.len);
+        const chosen = try shrink.shrink(allocator_of_models, count, self, fails);
+        std.debug.print("{d} of {d} turns fail in this way: ZEOLITE_OFFSET={d} ZEOLITE_STEPS=", .{
+            chosen.len, count, runs.offset(),
+        });
+        shrink.print(chosen);
+        std.debug.print(" zig build --build-file zig/build.zig test -Dtest-filter=\"{s}\"\n", .{
+            self.options.name,
+        });
+    }
 };
 
 fn runModel(base: Options) !void {
-    const allocator = std.heap.c_allocator;
     var options = base;
     options.seed += runs.offset();
     options.operations *= runs.scale();
-    const self = try allocator.create(Test);
-    defer allocator.destroy(self);
-    self.* = .{
-        .allocator = allocator,
-        .options = options,
-        .random = .init(options.seed),
-        .world = try simulated.World.create(allocator, .{ .seed = options.seed }),
-        .value_buffer = try allocator.alloc(u8, 3 * options.page_size),
-    };
-    defer self.world.destroy();
-    defer allocator.free(self.value_buffer);
+    if (try shrink.wanted(allocator_of_models)) |chosen| {
+        var failed: Failed = .{ .options = options, .failure = error.Unexpected };
+        try failed.record();
+        const again = try createTest(options);
+        return again.replay(failed.turns.items, chosen);
+    }
+    const self = try createTest(options);
+    defer destroyTest(self);
+    errdefer |err| {
+        var failed: Failed = .{ .options = options, .failure = err };
+        failed.printShortest() catch |it| std.debug.print("not shortened: {t}\n", .{it});
+    }
     errdefer |err| std.debug.print("model: {t} ({s}), page size {d}, operation {d}: " ++
         "ZEOLITE_OFFSET={d}\n", .{
         err, explain.get(), options.page_size, self.operations, runs.offset(),
@@ -421,6 +512,28 @@ test "store equals an ordered map: one process, pages kept in memory" {
         .operations = operations_each / 2,
         .exclusive = true,
     });
+}
+
+/// Whether these turns hold the one that is taken for the fault.
+fn holdsFault(context: *anyopaque, chosen: []const u32) anyerror!bool {
+    const failed: *Failed = @ptrCast(@alignCast(context));
+    if (std.mem.indexOfScalar(u32, chosen, 40) == null) return false;
+    // A part of a history is one itself: nothing else fails in it.
+    const it = try createTest(failed.options);
+    defer destroyTest(it);
+    try it.replay(failed.turns.items, chosen);
+    return true;
+}
+
+test "store equals an ordered map: parts of a history are histories" {
+    const options: Options = .{ .seed = 6, .page_size = 512, .operations = 6000 };
+    var failed: Failed = .{ .options = options, .failure = error.TestExpectedEqual };
+    defer failed.turns.deinit(allocator_of_models);
+    try failed.record();
+    const count: u32 = @intCast(failed.turns.items.len);
+    const chosen = try shrink.shrink(allocator_of_models, count, &failed, holdsFault);
+    defer allocator_of_models.free(chosen);
+    try testing.expectEqualSlices(u32, &.{40}, chosen);
 }
 
 test "a reader without write access replays the log of a killed process into its own memory" {
