@@ -75,7 +75,7 @@ function rounds(extra) {
       group: "deno",
       name: "deno test",
       program: deno,
-      args: ["test", "--quiet", "--allow-all", "--no-check", ...extra],
+      args: ["test", "--allow-all", "--no-check", ...extra],
       count: countDeno,
     }],
   ];

@@ -41,7 +41,7 @@ const suite = (row, what, file, runtime) => ({
   command: () =>
     runtime === "Bun"
       ? [tools.bun, ["test", "--timeout=600000", file]]
-      : [tools.deno, ["test", "--quiet", "--allow-all", "--no-check", file]],
+      : [tools.deno, ["test", "--allow-all", "--no-check", file]],
 });
 
 /** Inputs of each decoder in one turn of the fuzzer. */
