@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 142274903;
+export const fingerprint = 1887137885;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -662,7 +662,9 @@ export const functions = {
    * Publishes the transaction, with its log record in the hands of the system but not flushed; the
    * transaction has ended, also when this fails.
    *
-   * - Memory: words: 0 txnid, 1 = 1 if the log must be flushed now, 2 = 1 if a checkpoint is wanted.
+   * - Memory: words: 0 txnid, 1 = 1 if the log must be flushed now, 2 = 1 if a checkpoint is wanted; 2
+   *   if one is under way and the data file should be flushed aside once more, so that its end waits
+   *   for less; 3 if it should be brought to its end.
    * - Thread: the session's own.
    * - Returns: 0. Codes: closed, corrupt, txn_ended, full, no_space, io, poisoned, out_of_memory.
    */
@@ -755,6 +757,35 @@ export const functions = {
    *   out_of_memory.
    */
   checkpoint_sync: {
+    parameters: [
+      ["session", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
+   * Begins a checkpoint unless one is under way, for a caller that does not hear of flushes now: it
+   * has the data file flushed aside, and calls `checkpoint_finish` when `txn_commit` says so.
+   *
+   * - Memory: none.
+   * - Thread: the session's own.
+   * - Returns: 0 one is under way, or there is nothing to write; 3 another thread or process works on
+   *   it. Codes: closed, busy, corrupt, full, no_space, io, poisoned, read_only, out_of_memory.
+   */
+  checkpoint_begin: {
+    parameters: [
+      ["session", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
+   * Brings the checkpoint that is under way to its end, and waits; begins none.
+   *
+   * - Memory: none.
+   * - Thread: the session's own.
+   * - Returns: 0. Codes: closed, busy, corrupt, full, no_space, io, poisoned, read_only,
+   *   out_of_memory.
+   */
+  checkpoint_finish: {
     parameters: [
       ["session", "u32"],
     ],

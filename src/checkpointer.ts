@@ -17,6 +17,8 @@ const TRIES_MAX = 20;
 const RUNS_MAX = 4;
 /** Milliseconds after a failure in which no checkpoint starts by itself. */
 const PAUSE_MS = 1000;
+/** What a commit says of checkpoints. */
+export const URGENCY = { none: 0, wanted: 1, ahead: 2, due: 3 } as const;
 /** Word of the status that holds the newest checkpoint. */
 const CHECKPOINT_TXNID = 2;
 
@@ -26,18 +28,14 @@ export class Checkpointer {
   readonly #files: Files;
   #running: Promise<void> | null = null;
   #pausedUntil = 0;
-  #isTakenOver = false;
   #isClosed = false;
+  /** Whether the files are being flushed, or were, for the end of the one under way. */
+  #isAhead = false;
 
   /** @param files The descriptors to flush. */
   constructor(port: FlushPort, files: Files) {
     this.#port = port;
     this.#files = files;
-  }
-
-  /** Whether one is under way here that only the event loop can bring to its end. */
-  get isWaiting(): boolean {
-    return this.#running !== null && !this.#isTakenOver;
   }
 
   /** Starts one because the log has grown; a failure shows at the next write. */
@@ -59,8 +57,35 @@ export class Checkpointer {
   /** Writes one, and waits; takes over what is under way. */
   checkpointSync(): void {
     const result = this.#port.call.checkpoint_sync(this.#port.handle);
-    this.#isTakenOver = this.#running !== null;
     if (result < 0) throw failure(result, "write a checkpoint");
+  }
+
+  /**
+   * Goes on with one, in a long run of Sync calls: no callback runs, so nobody hears of a flush.
+   * The data file is flushed aside meanwhile, and again in place for what was written since.
+   */
+  push(urgency: number): void {
+    if (this.#isClosed) return;
+    const { call, handle } = this.#port;
+    if (urgency === URGENCY.ahead) {
+      if (this.#isAhead) return;
+      this.#isAhead = true;
+      this.#flushAside("data");
+      this.#flushAside("log");
+      return;
+    }
+    this.#isAhead = false;
+    const isDue = urgency === URGENCY.due;
+    const result = isDue ? call.checkpoint_finish(handle) : call.checkpoint_begin(handle);
+    if (result < 0) throw failure(result, "write a checkpoint");
+    if (result === 0 && !isDue) this.#flushAside("data");
+  }
+
+  /** Flushes without waiting; that it failed is found out by the flush that counts, or here. */
+  #flushAside(which: "data" | "log"): void {
+    this.#files.flush(which, (error) => {
+      if (error !== null && !this.#isClosed) this.#port.call.flush_end(this.#port.handle, 0);
+    });
   }
 
   /** Resolves when no step is under way any more. */
@@ -87,7 +112,6 @@ export class Checkpointer {
   #run(tries: number): Promise<void> {
     const run = this.#steps(tries).finally(() => {
       this.#running = null;
-      this.#isTakenOver = false;
     });
     this.#running = run;
     return run;

@@ -10,7 +10,7 @@
 import { limits } from "../ffi/abi.ts";
 import { setImmediate } from "node:timers";
 import { Batch, Frame, type Writer } from "./batch.ts";
-import { Checkpointer } from "./checkpointer.ts";
+import { Checkpointer, URGENCY } from "./checkpointer.ts";
 import { encodeText, readText, type Source } from "./codec/text.ts";
 import { codeOf, ZeoliteError } from "./error.ts";
 import { Files } from "./files.ts";
@@ -256,25 +256,26 @@ export class Session {
   /** Does what the engine asked for with the commit just made: a flush, a checkpoint. */
   afterCommit(isSync: boolean): void {
     const mustFlush = this.words[1] === 1;
-    const isCheckpointWanted = this.words[2] === 1;
-    if (isSync) this.#countSync(isCheckpointWanted);
-    else if (isCheckpointWanted) this.checkpointer?.start();
+    const urgency = this.words[2]!;
+    if (isSync) this.#countSync(urgency);
+    else if (isForTurns(urgency)) this.checkpointer?.start();
     if (!mustFlush) return;
     if (isSync) this.flusher.flushSync();
     else this.flusher.start();
   }
 
   /** In a long run of Sync calls no callback runs, so a checkpoint must not wait for one. */
-  #countSync(isCheckpointWanted: boolean): void {
+  #countSync(urgency: number): void {
     this.endTurnSoon();
     this.#streak += 1;
     const { checkpointer } = this;
-    if (checkpointer === null) return;
-    const isDue = isCheckpointWanted || checkpointer.isWaiting;
-    if (!isDue) return;
-    if (this.#streak % STREAK_MAX !== 0) return checkpointer.start();
+    if (checkpointer === null || urgency === URGENCY.none) return;
+    if (this.#streak < STREAK_MAX) {
+      if (isForTurns(urgency)) checkpointer.start();
+      return;
+    }
     try {
-      checkpointer.checkpointSync();
+      checkpointer.push(urgency);
     } catch {
       // The commit itself is good; what is wrong with the file shows at the next write.
     }
@@ -463,4 +464,9 @@ export function busy(doing: string): ZeoliteError {
     `Cannot ${doing}: a transaction of begin() is open in this thread; commit or abort it first, ` +
       "or write through at(txn)",
   );
+}
+
+/** Whether steps are to be taken that wait for callbacks; whose turn it was may be blocked. */
+function isForTurns(urgency: number): boolean {
+  return urgency === URGENCY.wanted || urgency === URGENCY.due;
 }

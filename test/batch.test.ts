@@ -163,6 +163,29 @@ test("checkpoint: happens by itself, in turns and in Sync calls", async () => {
   assert.equal((await store.check()).ok, true);
 });
 
+test("checkpoint: a long run of Sync calls keeps the log short", async () => {
+  using opened = new Opened({ checkpointBytes: 65_536, durability: "none" });
+  const { store } = opened;
+  const value = "x".repeat(1000);
+  let behindMax = 0;
+  for (let count = 0; count < 2000; count += 1) {
+    store.putSync(count, value);
+    const { txnid, checkpointTxnid } = store.stats();
+    behindMax = Math.max(behindMax, txnid - checkpointTxnid);
+  }
+  // Those that fill the log up to a checkpoint, and less than half of it until that one has ended.
+  assert.ok(behindMax < 65_536 * 1.5 / 1000, `${behindMax} commits behind a checkpoint`);
+  // The promises of the first one go on from here, and find it ended.
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  const before = store.stats().checkpointTxnid;
+  for (let count = 0; count < 100; count += 1) await store.put(count, value);
+  for (let tries = 0; tries < 200 && store.stats().checkpointTxnid === before; tries += 1) {
+    await turn();
+  }
+  assert.ok(store.stats().checkpointTxnid > before);
+  assert.equal((await store.check()).ok, true);
+});
+
 test("checkpoint: checkpoint() and checkpointSync() take everything committed", async () => {
   using opened = new Opened();
   const { store } = opened;

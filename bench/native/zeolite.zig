@@ -300,7 +300,7 @@ pub const Store = struct {
                 _ = try session.check(calls.txn_commit(session.handle, txn));
             }
             const words = session.words();
-            if (words[1] != 0 or words[2] != 0) self.keeper.wake();
+            if (words[1] != 0 or words[2] == 1) self.keeper.wake();
             if (self.options.is_durable) _ = try session.check(calls.flush_sync(session.handle));
             at = end;
         }

@@ -617,7 +617,9 @@ pub fn savepoint_release(session: u32, txn: u32, level: u32) callconv(.c) i32 {
 
 /// Publishes the transaction, with its log record in the hands of the system but not flushed; the
 /// transaction has ended, also when this fails.
-/// Memory: words: 0 txnid, 1 = 1 if the log must be flushed now, 2 = 1 if a checkpoint is wanted.
+/// Memory: words: 0 txnid, 1 = 1 if the log must be flushed now, 2 = 1 if a checkpoint is wanted; 2
+/// if one is under way and the data file should be flushed aside once more, so that its end waits
+/// for less; 3 if it should be brought to its end.
 /// Thread: the session's own.
 /// Returns: 0. Codes: closed, corrupt, txn_ended, full, no_space, io, poisoned, out_of_memory.
 pub fn txn_commit(session: u32, txn: u32) callconv(.c) i32 {
@@ -679,6 +681,25 @@ pub fn flush_sync(session: u32) callconv(.c) i32 {
 /// out_of_memory.
 pub fn checkpoint_sync(session: u32) callconv(.c) i32 {
     return run(session, upkeep.checkpointSync, .{});
+}
+
+/// Begins a checkpoint unless one is under way, for a caller that does not hear of flushes now: it
+/// has the data file flushed aside, and calls `checkpoint_finish` when `txn_commit` says so.
+/// Memory: none.
+/// Thread: the session's own.
+/// Returns: 0 one is under way, or there is nothing to write; 3 another thread or process works on
+/// it. Codes: closed, busy, corrupt, full, no_space, io, poisoned, read_only, out_of_memory.
+pub fn checkpoint_begin(session: u32) callconv(.c) i32 {
+    return run(session, upkeep.checkpointBegin, .{});
+}
+
+/// Brings the checkpoint that is under way to its end, and waits; begins none.
+/// Memory: none.
+/// Thread: the session's own.
+/// Returns: 0. Codes: closed, busy, corrupt, full, no_space, io, poisoned, read_only,
+/// out_of_memory.
+pub fn checkpoint_finish(session: u32) callconv(.c) i32 {
+    return run(session, upkeep.checkpointFinish, .{});
 }
 
 /// Takes the next step of a checkpoint, beginning one if needed.

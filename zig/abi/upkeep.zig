@@ -82,6 +82,23 @@ pub fn checkpointSync(session: *Session) Error!i32 {
     return 0;
 }
 
+/// Begins a checkpoint unless one is under way, and waits for nothing.
+pub fn checkpointBegin(session: *Session) Error!i32 {
+    const env = session.env;
+    if (env.slotless != null) return error.ReadOnly;
+    if (session.txn != null) return error.Busy;
+    return switch ((try checkpoint.step(env, true)).need) {
+        .busy => step_busy,
+        else => step_done,
+    };
+}
+
+pub fn checkpointFinish(session: *Session) Error!i32 {
+    if (session.txn != null) return error.Busy;
+    try checkpoint.finish(session.env);
+    return 0;
+}
+
 const step_done = 0;
 const step_busy = 3;
 

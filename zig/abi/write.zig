@@ -211,7 +211,7 @@ fn tellCommit(session: *Session, txnid: u64) void {
     const state = env.lock.published();
     const unflushed = state.txnid -| env.lock.shared.flushed.load(.acquire);
     session.setWord(1, @intFromBool(unflushed > unflushed_wanted_max));
-    session.setWord(2, @intFromBool(checkpoint.isWanted(env, state)));
+    session.setWord(2, @intFromEnum(checkpoint.urgency(env, state)));
 }
 
 /// A put that is a transaction of its own, in one call. After an error there is none.

@@ -109,9 +109,37 @@ pub fn replaceMeta(env: *Env, meta: meta_format.Meta) Error!void {
 
 /// True if the log, with the runs that it names, has grown so far that a checkpoint should begin.
 pub fn isWanted(env: *const Env, state: Lock.State) bool {
+    return state.log_offset +| state.run_size >= sizeWanted(env, state);
+}
+
+fn sizeWanted(env: *const Env, state: Lock.State) u64 {
     const fixed = env.settings.checkpoint_size;
-    const limit = if (fixed > 0) fixed else automaticSize(state.page_count, env.file.page_size);
-    return state.log_offset +| state.run_size >= limit;
+    return if (fixed > 0) fixed else automaticSize(state.page_count, env.file.page_size);
+}
+
+/// What a process does that writes on without hearing of flushes: it begins a checkpoint and has
+/// the data file flushed aside, again when some more is to be flushed, and ends the checkpoint when
+/// what was written since takes little time to flush.
+pub const Urgency = enum(u32) {
+    none,
+    /// None is under way, and one should begin.
+    wanted,
+    /// One is under way, and there is log for a quarter of the next.
+    ahead,
+    /// The same, and a little more.
+    due,
+};
+
+pub fn urgency(env: *const Env, state: Lock.State) Urgency {
+    const is_idle = env.lock.shared.checkpoint.phase.load(.monotonic) == @intFromEnum(Phase.idle);
+    const limit = sizeWanted(env, state);
+    return urgencyOf(state.log_offset +| state.run_size, limit, is_idle);
+}
+
+fn urgencyOf(size: u64, limit: u64, is_idle: bool) Urgency {
+    if (is_idle) return if (size >= limit) .wanted else .none;
+    if (size < limit / 4) return .none;
+    return if (size < limit / 4 + limit / 16) .ahead else .due;
 }
 
 /// Half of the data file, within bounds. A checkpoint flushes at most every page of the file, so
@@ -252,14 +280,30 @@ pub fn runAll(env: *Env) Error!void {
         const taken = try step(env, !covered);
         switch (taken.need) {
             .nothing => if (covered) return,
-            .busy => {
-                if (env.os.now() >= end) return error.Busy;
-                const word = &env.lock.shared.checkpoint.phase;
-                env.os.wait(word, word.load(.monotonic), 200 * std.time.ns_per_us);
-            },
+            .busy => try waitForStep(env, end),
             else => try flushAndConfirm(env, taken),
         }
     }
+}
+
+/// Drives what is under way to its end, flushing here, and begins nothing.
+pub fn finish(env: *Env) Error!void {
+    const end = env.os.now() +| env.settings.lock_timeout_ns;
+    while (true) {
+        const taken = try step(env, false);
+        switch (taken.need) {
+            .nothing => return,
+            .busy => try waitForStep(env, end),
+            else => try flushAndConfirm(env, taken),
+        }
+    }
+}
+
+/// Waits for a step that somebody else takes, at most until `end`.
+fn waitForStep(env: *Env, end: u64) Error!void {
+    if (env.os.now() >= end) return error.Busy;
+    const word = &env.lock.shared.checkpoint.phase;
+    env.os.wait(word, word.load(.monotonic), 200 * std.time.ns_per_us);
 }
 
 fn flushAndConfirm(env: *Env, taken: Step) Error!void {
@@ -491,4 +535,13 @@ test "a checkpoint is wanted after half of the file, within bounds" {
     try std.testing.expectEqual(16 * mib, automaticSize(32 * mib / 4096, 4096));
     try std.testing.expectEqual(75 * mib, automaticSize(150 * mib / 4096, 4096));
     try std.testing.expectEqual(128 * mib, automaticSize(std.math.maxInt(u32), 65536));
+}
+
+test "urgency rises with the log behind a checkpoint under way" {
+    try std.testing.expectEqual(.none, urgencyOf(15 << 20, 16 << 20, true));
+    try std.testing.expectEqual(.wanted, urgencyOf(16 << 20, 16 << 20, true));
+    try std.testing.expectEqual(.none, urgencyOf((4 << 20) - 1, 16 << 20, false));
+    try std.testing.expectEqual(.ahead, urgencyOf(4 << 20, 16 << 20, false));
+    try std.testing.expectEqual(.due, urgencyOf(5 << 20, 16 << 20, false));
+    try std.testing.expectEqual(.due, urgencyOf(16 << 20, 16 << 20, false));
 }
