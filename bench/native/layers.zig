@@ -254,7 +254,7 @@ fn allocations(self: *Fixture, comptime size: u32) !f64 {
     const begin = clock.now();
     for (&taken) |*pages| {
         if (self.operation == .allocate_group) {
-            try space.allocateGroup(pages);
+            try space.allocateGroup(pages, 4, true);
         } else pages[0] = try space.allocate(size);
     }
     const figure = clock.perOperation(begin, taken.len);

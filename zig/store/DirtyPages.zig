@@ -413,20 +413,28 @@ fn collect(
 fn assignNumbers(self: *DirtyPages, list: []Sealed) WriteError!void {
     try self.numbers.resize(self.allocator, list.len);
     const numbers = self.numbers.items;
-    try self.space.allocateGroup(numbers);
+    const size = (@as(u64, self.space.page_count) + list.len) * self.file.page_size;
+    const can_grow = size <= self.file.size_max;
+    try self.space.allocateGroup(numbers, self.piecePageCount(), can_grow);
     for (list, 0..) |*item, index| {
         item.ref = .{ .pgno = numbers[list.len - 1 - index], .checksum = 0, .dirty = false };
     }
 }
 
+fn piecePageCount(self: *const DirtyPages) u32 {
+    return @max(1, piece_size / self.file.page_size);
+}
+
 fn writeSealed(self: *DirtyPages, list: []Sealed) WriteError!void {
-    const piece_page_count = @max(1, piece_size / self.file.page_size);
+    const piece_page_count = self.piecePageCount();
     comptime assert(run_page_count_max * config.page_size_min >= piece_size);
     var end_index = list.len;
     while (end_index > 0) {
-        // The run of pages that lie together, as much of it as is gathered at once.
+        // The run of pages that lie together, as much of it as is gathered at once. It ends where
+        // the kernel would end a piece of its own.
         var begin_index = end_index - 1;
-        while (begin_index > 0 and end_index - begin_index < piece_page_count and
+        while (begin_index > 0 and
+            list[begin_index - 1].ref.pgno % piece_page_count != 0 and
             list[begin_index - 1].ref.pgno == list[begin_index].ref.pgno + 1) begin_index -= 1;
         try self.writeRunOf(list, begin_index, end_index);
         end_index = begin_index;

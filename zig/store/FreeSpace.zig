@@ -19,6 +19,8 @@ pub const Error = error{ OutOfMemory, Full, Corrupt };
 
 /// Groups of more pages than this are taken in the order of the file.
 const group_size_min = 16;
+/// Words that are looked at for pieces of one size, beside some for each page.
+const sweep_word_count_min = 64;
 
 /// Pages 0 and 1 are metas.
 pub const first_pgno: u32 = 2;
@@ -211,16 +213,26 @@ fn makeAvailable(self: *FreeSpace, freed: Freed) void {
 
 /// Page numbers for all of `out`, now the transaction's own, ascending. A few are those freed last,
 /// wherever they lie: they are in the caches of processor and kernel, which is worth more than one
-/// call for all. Many are taken in the order of the file, at its end where less than a quarter of
-/// it is free, since what lies together is written by one call.
-pub fn allocateGroup(self: *FreeSpace, out: []u32) Error!void {
+/// call for all. Many are taken in the order of the file, at its end where less than an eighth of
+/// it is available: aligned pieces of `piece_page_count` (a power of two) where there are any, else
+/// smaller ones. What lies together is written by one call, and what stays of smaller holes grows
+/// into pieces while the pages beside them are freed. Where the file cannot grow by so many, it
+/// does so only if it must.
+pub fn allocateGroup(
+    self: *FreeSpace,
+    out: []u32,
+    piece_page_count: u32,
+    can_grow: bool,
+) Error!void {
+    assert(std.math.isPowerOfTwo(piece_page_count) and piece_page_count < 64);
     const count: u32 = @intCast(out.len);
     if (count > group_size_min and !self.no_reuse) {
-        const is_roomy = self.freeCount() >= self.page_count / 4;
+        // What waits for a checkpoint does not count: the less is left, the more it lies scattered.
+        const is_roomy = !can_grow or self.available_count >= self.page_count / 8;
         if (!is_roomy or self.available_count < count) {
             return self.takeRun(out, try self.atEnd(count));
         }
-        return self.sweep(out);
+        return self.sweep(out, piece_page_count);
     }
     for (out) |*pgno| pgno.* = try self.allocate(1);
     std.mem.sortUnstable(u32, out, {}, std.sort.asc(u32));
@@ -233,21 +245,56 @@ fn takeRun(self: *FreeSpace, out: []u32, pgno: u32) Error!void {
 }
 
 /// The next available pages in the order of the file, from where the last sweep ended.
-fn sweep(self: *FreeSpace, out: []u32) Error!void {
+fn sweep(self: *FreeSpace, out: []u32, piece_page_count: u32) Error!void {
     assert(out.len <= self.available_count);
     try self.taken.ensureUnusedCapacity(self.allocator, out.len);
-    const words = self.bits.items;
-    var index = if (self.sweep_word < words.len) self.sweep_word else 0;
-    for (out) |*slot| {
-        while (words[index] == 0) index = if (index + 1 < words.len) index + 1 else 0;
-        const pgno: u32 = @intCast(index * 64 + @ctz(words[index]));
-        self.clear(pgno);
-        self.taken.appendAssumeCapacity(.{ .pgno = pgno, .count = 1 });
-        slot.* = pgno;
+    var filled: usize = 0;
+    var size = piece_page_count;
+    while (size > 1) : (size /= 2) {
+        // Where there are few pieces, looking for them does not cost more than the pages.
+        const word_count = @min(self.bits.items.len, sweep_word_count_min + 8 * out.len);
+        filled += self.sweepPieces(out[filled..], size, word_count);
     }
-    self.sweep_word = index;
+    while (filled < out.len) {
+        filled += self.sweepPieces(out[filled..], 1, self.bits.items.len);
+    }
     // It may have begun anew from the first page.
     std.mem.sortUnstable(u32, out, {}, std.sort.asc(u32));
+}
+
+/// Takes aligned pieces of `size` available pages from at most `word_count` words. Returns how many
+/// of `out` it filled. There is room for the runs.
+fn sweepPieces(self: *FreeSpace, out: []u32, size: u32, word_count: usize) usize {
+    const words = self.bits.items;
+    var index = if (self.sweep_word < words.len) self.sweep_word else 0;
+    var filled: usize = 0;
+    var left = word_count;
+    while (left > 0) : (left -= 1) {
+        var pieces = piecesOf(words[index], size);
+        while (pieces != 0 and out.len - filled >= size) : (pieces &= pieces - 1) {
+            const pgno: u32 = @intCast(index * 64 + @ctz(pieces));
+            self.taken.appendAssumeCapacity(.{ .pgno = pgno, .count = size });
+            for (out[filled..][0..size], pgno..) |*slot, number| {
+                slot.* = @intCast(number);
+                self.clear(slot.*);
+            }
+            filled += size;
+        }
+        if (out.len - filled < size) break;
+        index = if (index + 1 < words.len) index + 1 else 0;
+    }
+    self.sweep_word = index;
+    return filled;
+}
+
+/// The first pages of those aligned pieces of which every bit is set.
+fn piecesOf(word: u64, size: u32) u64 {
+    assert(size < 64);
+    var set_bits = word;
+    var width: u6 = 1;
+    while (width < size) : (width *= 2) set_bits &= set_bits >> width;
+    const firsts = std.math.maxInt(u64) / ((@as(u64, 1) << @intCast(size)) - 1);
+    return set_bits & firsts;
 }
 
 /// The first of `count` contiguous pages, now the transaction's own; the file may have to grow to
@@ -652,29 +699,60 @@ test "FreeSpace gives large groups what lies together, and grows where little is
     defer space.deinit();
     try space.reset(1000);
     try space.begin(2, &.{});
-    for (100..400) |i| if (i % 2 == 0) try space.release(@intCast(i), 1, 1);
+    for (100..400) |i| if (i % 4 == 0) try space.release(@intCast(i), 1, 1);
     try space.reserveCommit();
     space.commit();
     try space.begin(3, &.{});
     var group: [100]u32 = undefined;
-    // 150 of 1,000 are free.
-    try space.allocateGroup(&group);
+    // 75 of 1,000 are free.
+    try space.allocateGroup(&group, 4, true);
     for (group, 1000..) |pgno, expected| try testing.expectEqual(expected, pgno);
     space.abort();
-    try testing.expectEqual(@as(u32, 150), space.freeCount());
+    try space.begin(3, &.{});
+    try space.allocateGroup(group[0..70], 4, false);
+    for (group[0..70]) |pgno| try testing.expect(pgno < 400);
+    space.abort();
+    try testing.expectEqual(@as(u32, 75), space.freeCount());
     try space.begin(3, &.{});
     try space.release(400, 200, 1);
     try space.reserveCommit();
     space.commit();
     try space.begin(4, &.{});
     for (0..2) |_| {
-        try space.allocateGroup(&group);
+        try space.allocateGroup(&group, 4, true);
         for (group[0 .. group.len - 1], group[1..]) |a, b| try testing.expect(a < b);
         for (group) |pgno| try testing.expect(pgno >= 100 and pgno < 600);
     }
-    try testing.expectEqual(@as(u32, 150), space.available_count);
+    try testing.expectEqual(@as(u32, 75), space.available_count);
     space.abort();
-    try testing.expectEqual(@as(u32, 350), space.freeCount());
+    try testing.expectEqual(@as(u32, 275), space.freeCount());
+}
+
+test "FreeSpace gives large groups aligned pieces first, then what is smaller" {
+    var space: FreeSpace = .{ .allocator = testing.allocator };
+    defer space.deinit();
+    try space.reset(200);
+    // Of each 16 pages 4 aligned ones, 2 aligned ones, 2 that are not, and one.
+    const pattern = [_]u32{ 4, 5, 6, 7, 8, 9, 11, 12, 14 };
+    for (1..11) |at| for (pattern) |offset| {
+        try space.applyAvailable(.{ .pgno = @intCast(16 * at + offset), .count = 1 });
+    };
+    try space.begin(1, &.{});
+    var pieces: [40]u32 = undefined;
+    try space.allocateGroup(&pieces, 4, true);
+    for (pieces, 0..) |pgno, index| {
+        try testing.expectEqual(16 * (1 + index / 4) + pattern[index % 4], pgno);
+    }
+    var rest: [50]u32 = undefined;
+    try space.allocateGroup(&rest, 4, true);
+    for (rest, 0..) |pgno, index| {
+        try testing.expectEqual(16 * (1 + index / 5) + pattern[4 + index % 5], pgno);
+    }
+    try testing.expectEqual(@as(u32, 0), space.available_count);
+    space.abort();
+    try testing.expectEqual(@as(u32, 90), space.available_count);
+    try testing.expectEqual(@as(u64, 0x0000_0000_0000_1001), piecesOf(0x000e_0000_0007_f00f, 4));
+    try testing.expectEqual(@as(u64, 1 << 32), piecesOf(0xffff_ffff_0000_0000, 32));
 }
 
 test "FreeSpace forgets a stale entry of a page that another process took and freed again" {
