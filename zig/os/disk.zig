@@ -506,6 +506,53 @@ pub fn flush(self: *Disk, index: u32) Error!void {
     self.dropEvents(index);
 }
 
+/// Makes the sectors of the part durable as they are now, and the sizes of the file where the part
+/// cannot be read back without them. All else stays pending.
+pub fn flushPart(self: *Disk, index: u32, offset: u64, end: u64) Error!void {
+    const inode = self.inodes.items[index];
+    assert(!inode.is_mapped_for_writing);
+    assert(offset < end and end <= inode.size);
+    if (self.canEndBefore(index, end)) try self.flushSizes(index);
+    const start = std.mem.alignBackward(u64, offset, sector_size);
+    const stop = @min(std.mem.alignForward(u64, end, sector_size), inode.durable.items.len);
+    @memcpy(inode.durable.items[start..stop], inode.live[start..stop]);
+    // No write from before may come out on top of what is durable now.
+    for (self.events.items) |*event| {
+        if (event.inode != index or event.change != .write) continue;
+        const change = &event.change.write;
+        const from = @max(start, change.offset);
+        const to = @min(stop, change.offset + change.bytes.len);
+        if (from >= to) continue;
+        @memcpy(change.bytes[from - change.offset ..][0 .. to - from], inode.live[from..to]);
+    }
+    self.version += 1;
+}
+
+/// Whether a power cut may leave a file that is shorter than that.
+fn canEndBefore(self: *const Disk, index: u32, end: u64) bool {
+    if (self.inodes.items[index].durable.items.len < end) return true;
+    for (self.events.items) |*event| {
+        if (event.inode == index and event.change == .size and event.change.size < end) return true;
+    }
+    return false;
+}
+
+fn flushSizes(self: *Disk, index: u32) Error!void {
+    const inode = self.inodes.items[index];
+    var size: u64 = inode.durable.items.len;
+    var kept: usize = 0;
+    for (self.events.items) |event| {
+        if (event.inode == index and event.change == .size) {
+            try applyToContent(self.allocator, &inode.durable, &size, &event, .all);
+            continue;
+        }
+        self.events.items[kept] = event;
+        kept += 1;
+    }
+    self.events.items.len = kept;
+    try cut(self.allocator, &inode.durable, size);
+}
+
 fn flushMapped(self: *Disk, inode: *Inode) Error!void {
     try cut(self.allocator, &inode.durable, inode.size);
     @memcpy(inode.durable.items, inode.live[0..inode.size]);

@@ -190,6 +190,36 @@ pub const Os = struct {
         };
     }
 
+    /// Writes the bytes and makes them durable, with what is needed to read them back, as if by
+    /// `flush`, but nothing else of the file. Where the system cannot do that it flushes all of it.
+    /// A failure is one of a flush.
+    pub fn pwriteFlushed(self: Os, fd: Fd, bytes: []const u8, offset: u64) Error!void {
+        const vector: [1]std.posix.iovec_const = .{.{ .base = bytes.ptr, .len = bytes.len }};
+        const result = linux.pwritev2(fd, &vector, 1, signed(offset), linux.RWF.DSYNC);
+        switch (linux.errno(result)) {
+            .SUCCESS => if (result == bytes.len) return,
+            // Kernels before 4.7, and file systems, that do not know the flag have written nothing.
+            .OPNOTSUPP, .NOSYS, .INVAL => {},
+            .INTR => return error.Io,
+            else => |number| return fromErrno(number),
+        }
+        try self.pwrite(fd, bytes, offset);
+        return self.flush(fd);
+    }
+
+    /// Has the system begin to write the part to the disk, and does not wait. Makes nothing
+    /// durable; what fails in it the next flush reports.
+    pub fn beginFlush(_: Os, fd: Fd, offset: u64, size: u64) void {
+        const sync_file_range_write = 2;
+        _ = linux.syscall4(
+            .sync_file_range,
+            @as(usize, @bitCast(@as(isize, fd))),
+            offset,
+            size,
+            sync_file_range_write,
+        );
+    }
+
     /// Makes the names in a directory durable. File systems that cannot flush a directory do
     /// not need it.
     pub fn flushDirectory(self: Os, path: [:0]const u8) Error!void {
@@ -583,6 +613,21 @@ test "pwritev, pread: gathered pieces are found again, short only at the end" {
     try testing.expectEqualStrings(std.mem.sliceAsBytes(&expected), buffer[0..size]);
     try testing.expectEqual(0, try os.pread(fd, &buffer, 1 << 20));
     try os.flush(fd);
+}
+
+test "pwriteFlushed, beginFlush: what is written is read back" {
+    var place: Place = .init();
+    defer place.directory.cleanup();
+    const fd = try os.open(try place.path(0, "a"), .{ .write = true, .create = true });
+    defer os.close(fd);
+    try os.pwriteFlushed(fd, "0123456789", 4090);
+    os.beginFlush(fd, 0, 4096);
+    var buffer: [16]u8 = undefined;
+    try testing.expectEqual(10, try os.pread(fd, &buffer, 4090));
+    try testing.expectEqualStrings("0123456789", buffer[0..10]);
+    const reader = try os.open(try place.path(0, "a"), .{});
+    defer os.close(reader);
+    if (os.pwriteFlushed(reader, "x", 0)) return error.TestUnexpectedResult else |_| {}
 }
 
 test "finishBatch: a short gathered write is completed" {

@@ -215,6 +215,16 @@ pub const Os = struct {
         };
     }
 
+    /// Writes the bytes and makes them durable: here by a flush of the file. A failure is one of a
+    /// flush.
+    pub fn pwriteFlushed(self: Os, fd: Fd, bytes: []const u8, offset: u64) Error!void {
+        try self.pwrite(fd, bytes, offset);
+        return self.flush(fd);
+    }
+
+    /// The system has no such call; nothing depends on it.
+    pub fn beginFlush(_: Os, _: Fd, _: u64, _: u64) void {}
+
     /// Makes the names in a directory durable.
     pub fn flushDirectory(self: Os, path: [:0]const u8) Error!void {
         const fd = try self.openDirectory(path);

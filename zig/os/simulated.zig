@@ -542,6 +542,22 @@ pub const Os = struct {
         return self.world.disk.loseUnflushed(description.inode, chance, survives);
     }
 
+    /// As two calls, that it may end between; the second makes these bytes durable and nothing else
+    /// of the content.
+    pub fn pwriteFlushed(self: Os, fd: Fd, bytes: []const u8, offset: u64) Error!void {
+        try self.pwrite(fd, bytes, offset);
+        self.enter(.flush) catch |failure| {
+            if (failure != error.Killed) try self.loseUnflushed(fd);
+            return failure;
+        };
+        const description = self.descriptionOf(fd);
+        if (self.isLying(description.path.slice())) return;
+        return self.world.disk.flushPart(description.inode, offset, offset + bytes.len);
+    }
+
+    /// A power cut may keep what it pleases already.
+    pub fn beginFlush(_: Os, _: Fd, _: u64, _: u64) void {}
+
     pub fn flushDirectory(self: Os, path: [:0]const u8) Error!void {
         try self.enter(.flush_directory);
         const normal = try normalize(path);
@@ -931,6 +947,61 @@ test "Fault: once, for good, a partial write, a flush that loses its pages" {
     try testing.expectEqual(601, try reader.pread(found, &buffer, 0));
     try testing.expectEqualStrings("durable", buffer[0..7]);
     try testing.expectEqual(0, buffer[600]);
+}
+
+test "pwriteFlushed: these bytes are durable, older ones never return, others stay pending" {
+    const world = try World.create(testing.allocator, .{});
+    defer world.destroy();
+    const os = try world.startProcess();
+    const fd = try os.open("/disk/a", .{ .write = true, .create = true });
+    const old: [4 * Disk.sector_size]u8 = @splat('o');
+    try os.pwrite(fd, &old, 0);
+    try os.flush(fd);
+    try os.flushDirectory("/disk");
+    const pending: [4 * Disk.sector_size]u8 = @splat('p');
+    try os.pwrite(fd, &pending, 0);
+    const flushed: [Disk.sector_size]u8 = @splat('f');
+    try os.pwriteFlushed(fd, &flushed, Disk.sector_size);
+    const after = try World.create(testing.allocator, .{});
+    defer after.destroy();
+    var listed = try world.images(1, 100);
+    defer listed.deinit();
+    var old_count: u32 = 0;
+    var pending_count: u32 = 0;
+    while (try listed.next()) |plan| {
+        try after.boot(world, &plan);
+        const reader = try after.startProcess();
+        var buffer: [pending.len]u8 = undefined;
+        const found = try reader.open("/disk/a", .{});
+        try testing.expectEqual(buffer.len, try reader.pread(found, &buffer, 0));
+        try testing.expectEqualStrings(&flushed, buffer[flushed.len..][0..flushed.len]);
+        old_count += @intFromBool(buffer[0] == 'o');
+        pending_count += @intFromBool(buffer[0] == 'p');
+    }
+    try testing.expect(old_count > 0);
+    try testing.expect(pending_count > 0);
+}
+
+test "pwriteFlushed: behind the end of the file, its new size is durable with it" {
+    const world = try World.create(testing.allocator, .{});
+    defer world.destroy();
+    const os = try world.startProcess();
+    const fd = try os.open("/disk/a", .{ .write = true, .create = true });
+    try os.flush(fd);
+    try os.flushDirectory("/disk");
+    try os.pwriteFlushed(fd, "tail", 1000);
+    const after = try World.create(testing.allocator, .{});
+    defer after.destroy();
+    var listed = try world.images(1, 100);
+    defer listed.deinit();
+    while (try listed.next()) |plan| {
+        try after.boot(world, &plan);
+        const reader = try after.startProcess();
+        var buffer: [8]u8 = undefined;
+        const found = try reader.open("/disk/a", .{});
+        try testing.expectEqual(4, try reader.pread(found, &buffer, 1000));
+        try testing.expectEqualStrings("tail", buffer[0..4]);
+    }
 }
 
 test "hooks: another process goes on in the middle of a call, and while one waits" {

@@ -82,7 +82,7 @@ const interface = [_][]const u8{
     "reserve",         "mapFile",        "mapMemory", "mapShared",     "unmap",
     "advise",          "now",            "wallClock", "random",        "pid",
     "threadId",        "wait",           "wake",      "isThreadAlive", "forkGuard",
-    "isReadOnlyMount", "memorySize",
+    "isReadOnlyMount", "memorySize",     "beginFlush", "pwriteFlushed",
 };
 
 /// Stops the compilation when `Os` lacks a method that the others have.

@@ -106,6 +106,12 @@ pub fn writeHeader(self: *Log, header: record.HalfHeader) Error!void {
     try self.write(header.half, 0, &bytes);
 }
 
+/// Makes a header that was written durable, and need not take along the records behind it.
+pub fn flushHeader(self: *Log, header: record.HalfHeader) Error!void {
+    const bytes = header.encode();
+    try self.os.pwriteFlushed(self.fd, &bytes, physical(header.half, 0));
+}
+
 pub fn flush(self: *Log) Error!void {
     return self.os.flush(self.fd);
 }

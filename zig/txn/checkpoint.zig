@@ -9,7 +9,8 @@
 //! begun -> data_flushed  a flush of the data file that began after `begun`
 //!      -> meta_written   set before the first byte of the meta is written
 //!      -> completed      a flush of the data file that began after the meta was written
-//!      -> idle           the other half has a new header and salt, and a flush of the log
+//!      -> idle           the other half has a new header and salt, and a flush of the log, or of
+//!                        the header alone where the step itself does it
 //! ```
 //! Invariants: the pages of the last completed checkpoint and of the running one are protected in
 //! every phase; the meta of the last completed one is never overwritten; a half keeps its records
@@ -152,6 +153,13 @@ fn automaticSize(page_count: u32, page_size: u32) u64 {
 /// Takes the next step. `begin`: start a new checkpoint if none is running and there is something
 /// to write. The writer lock is only tried for that: its holder may be waiting for this lock.
 pub fn step(env: *Env, begin: bool) Error!Step {
+    return stepBy(env, begin, .caller);
+}
+
+/// Who flushes the recycled half's header: the caller of the step can flush a whole file only.
+const Flusher = enum { caller, step };
+
+fn stepBy(env: *Env, begin: bool, flusher: Flusher) Error!Step {
     try env.checkFork();
     if (env.settings.read_only or env.slotless != null) return error.ReadOnly;
     if (env.lock.isPoisoned()) return error.Poisoned;
@@ -168,11 +176,11 @@ pub fn step(env: *Env, begin: bool) Error!Step {
     }
     // A bulk commit is driven by its writer, or settled by the next one.
     if (shared.checkpoint.bulk != 0) return .{ .need = .busy };
-    return advance(env);
+    return advance(env, flusher);
 }
 
 /// Moves on to the next flush that is needed. The checkpoint lock is held.
-fn advance(env: *Env) Error!Step {
+fn advance(env: *Env, flusher: Flusher) Error!Step {
     const checkpoint = &env.lock.shared.checkpoint;
     const txnid = checkpoint.txnid.load(.seq_cst);
     switch (try phaseOf(env)) {
@@ -185,8 +193,13 @@ fn advance(env: *Env) Error!Step {
             try env.file.write(checkpoint.slot, &checkpoint.meta);
         },
         .completed => {
-            try writeRecycled(env);
-            return .{ .need = .flush_log, .ticket = .{ .txnid = txnid, .phase = .completed } };
+            const header = try recycledHeader(env);
+            try env.log.writeHeader(header);
+            const ticket: Ticket = .{ .txnid = txnid, .phase = .completed };
+            if (flusher == .caller) return .{ .need = .flush_log, .ticket = ticket };
+            env.log.flushHeader(header) catch |err| return env.poisoned(err);
+            try confirmLocked(env, ticket);
+            return .{ .need = .nothing };
         },
         // Settled before anybody advances.
         .switching => return error.Corrupt,
@@ -236,18 +249,18 @@ fn complete(env: *Env) Error!void {
 }
 
 /// A fresh header for the half whose records the completed checkpoint covers.
-fn writeRecycled(env: *Env) Error!void {
+fn recycledHeader(env: *const Env) Error!record.HalfHeader {
     const shared = env.lock.shared;
     const checkpoint = &shared.checkpoint;
     const meta = meta_format.decode(&checkpoint.meta, checkpoint.slot & 1) catch
         return error.Corrupt;
-    try env.log.writeHeader(.{
+    return .{
         .store_id = env.store_id,
         .salt = checkpoint.recycle_salt,
         .half = checkpoint.recycle_half & 1,
         .checkpoint = meta.txnid,
         .sequence = meta.sequence,
-    });
+    };
 }
 
 /// Waits for the checkpoint lock, which nobody holds longer than one step.
@@ -277,11 +290,15 @@ pub fn runAll(env: *Env) Error!void {
     const target = env.lock.published().txnid;
     while (true) {
         const covered = env.lock.shared.checkpoint_txnid.load(.seq_cst) >= target;
-        const taken = try step(env, !covered);
+        const taken = try stepBy(env, !covered, .step);
         switch (taken.need) {
             .nothing => if (covered) return,
             .busy => try waitForStep(env, end),
-            else => try flushAndConfirm(env, taken),
+            .flush_file => {
+                try env.flushFile();
+                try confirm(env, taken.ticket, true);
+            },
+            .flush_log => unreachable, // the step does it
         }
     }
 }
@@ -290,11 +307,15 @@ pub fn runAll(env: *Env) Error!void {
 pub fn finish(env: *Env) Error!void {
     const end = env.os.now() +| env.settings.lock_timeout_ns;
     while (true) {
-        const taken = try step(env, false);
+        const taken = try stepBy(env, false, .step);
         switch (taken.need) {
             .nothing => return,
             .busy => try waitForStep(env, end),
-            else => try flushAndConfirm(env, taken),
+            .flush_file => {
+                try env.flushFile();
+                try confirm(env, taken.ticket, true);
+            },
+            .flush_log => unreachable, // the step does it
         }
     }
 }
@@ -306,24 +327,14 @@ fn waitForStep(env: *Env, end: u64) Error!void {
     env.os.wait(word, word.load(.monotonic), 200 * std.time.ns_per_us);
 }
 
-fn flushAndConfirm(env: *Env, taken: Step) Error!void {
-    if (taken.need == .flush_file) {
-        try env.flushFile();
-    } else {
-        env.log.flush() catch |err| return env.poisoned(err);
-    }
-    try confirm(env, taken.ticket, true);
-}
-
 /// Drives what is running to its end. The checkpoint lock is held.
 fn finishLocked(env: *Env) Error!void {
     while (true) {
-        const taken = try advance(env);
+        const taken = try advance(env, .step);
         switch (taken.need) {
             .nothing => return,
             .flush_file => try env.flushFile(),
-            .flush_log => env.log.flush() catch |err| return env.poisoned(err),
-            .busy => unreachable, // advance never returns it
+            .flush_log, .busy => unreachable, // the step does the one, the other is no answer
         }
         try confirmLocked(env, taken.ticket);
     }
