@@ -1,8 +1,9 @@
 /**
  * Counts the flushes of the workloads that commit. Each engine does them once more, briefly, in a
- * process of its own under strace: `fdatasync`, `fsync`, `msync`, `sync_file_range` and every write
- * to a descriptor that was opened with O_SYNC or O_DSYNC count. What flushes, in which thread,
- * makes no difference. Where strace is missing, nothing is counted and the report says so.
+ * process of its own under strace: `fdatasync`, `fsync`, `msync`, `sync_file_range` that waits,
+ * every write to a descriptor that was opened with O_SYNC or O_DSYNC, and every one with RWF_SYNC
+ * or RWF_DSYNC count. What flushes, in which thread, makes no difference. Where strace is missing,
+ * nothing is counted and the report says so.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -60,7 +61,10 @@ class Trace {
     const [, name, first = ""] = /^(\w+)\(([^,)]*)/.exec(call) ?? [];
     if (name === undefined) return;
     if (name.startsWith("open")) return this.#open(call);
-    if (name.includes("write") && !this.#synchronous.has(first)) return;
+    const isSynchronous = this.#synchronous.has(first) || /RWF_D?SYNC/.test(call);
+    if (name.includes("write") && !isSynchronous) return;
+    // Without waiting it only has the kernel begin.
+    if (name === "sync_file_range" && !call.includes("_WAIT_")) return;
     this.counts.set(this.#mark, (this.counts.get(this.#mark) ?? 0) + 1);
   }
 

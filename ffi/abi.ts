@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 1887137885;
+export const fingerprint = 1618995037;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -676,7 +676,28 @@ export const functions = {
     result: "i32",
   },
   /**
+   * Writes the log record of a commit that is to be durable ahead of its pages: `txn_commit`
+   * follows, or `txn_abort`, and nothing else. With `is_aside` 1 the caller flushes the log on a
+   * descriptor of its own, from now on and while `txn_commit` runs; with 0 it calls `flush_sync`
+   * after that.
+   *
+   * - Memory: none.
+   * - Thread: the session's own.
+   * - Returns: 1 if a flush of the log that begins now is one of this commit, once it is published;
+   *   0 if the flush must begin after the commit. Codes: closed, txn_ended, options, corrupt, full,
+   *   no_space, io, poisoned, out_of_memory.
+   */
+  txn_write_ahead: {
+    parameters: [
+      ["session", "u32"],
+      ["txn", "u32"],
+      ["is_aside", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
    * Writes one entry in a transaction of its own: as `txn_begin` of a batch, `put` and `txn_commit`.
+   * With `is_flushed` 1 the caller flushes it at once, by `flush_sync`.
    *
    * - Memory: key in area A, value in the data area; words as `txn_commit`.
    * - Thread: the session's own.
@@ -690,6 +711,7 @@ export const functions = {
       ["key_size", "u32"],
       ["value_size", "u32"],
       ["timeout_ms", "u32"],
+      ["is_flushed", "u32"],
     ],
     result: "i32",
   },

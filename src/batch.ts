@@ -54,13 +54,21 @@ export class Batch implements Writer {
     return promiseOf(this.#settlements, durability);
   }
 
+  /** Whether somebody waits until it is durable. */
+  get isAwaited(): boolean {
+    return this.#settlements.durable !== null;
+  }
+
+  /** Whether it is one write, and its caller waits for nothing but the disk. */
+  get isAlone(): boolean {
+    return this.operations === 1 && !this.isLarge;
+  }
+
   /** The batch was published. */
   committed(txnid: number, flusher: Flusher): void {
     const { durable, committed } = this.#settlements;
     committed?.resolve(true);
-    // One write, and its caller waits for nothing but the disk.
-    const isAlone = this.operations === 1 && !this.isLarge;
-    if (durable !== null) flusher.wait(txnid, durable, isAlone);
+    if (durable !== null) flusher.wait(txnid, durable, this.isAlone);
     if (this.flushInterval !== Infinity) flusher.schedule(this.flushInterval);
   }
 

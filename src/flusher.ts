@@ -24,6 +24,12 @@ interface Waiter {
   readonly deferred: Deferred<true>;
 }
 
+/** A flush that began before the pages of a commit were written. */
+export interface AheadFlush {
+  /** The commit, once it is published: until then the flush is not one of it. */
+  txnid: number;
+}
+
 /** What a flusher needs of its session. */
 export interface FlushPort {
   readonly call: Calls;
@@ -51,15 +57,42 @@ export class Flusher {
   }
 
   /**
+   * Has the record of a transaction that somebody will wait for written ahead of its pages, and
+   * begins its flush, which goes on while the engine writes them. The caller commits it at once,
+   * whatever comes out, and then says so in what is returned.
+   *
+   * @param txn The transaction.
+   * @param isAlone As for `wait`.
+   * @returns The flush; null if it is to begin after the commit.
+   */
+  beginAhead(txn: number, isAlone: boolean): AheadFlush | null {
+    if (this.#isFlushing || this.#isClosed || this.#files === null) return null;
+    const { call, handle } = this.#port;
+    const isHere = isAlone && this.#canBlock();
+    // An error is told by the commit.
+    if (call.txn_write_ahead(handle, txn, isHere ? 0 : 1) !== 1 || isHere) return null;
+    const flush: AheadFlush = { txnid: 0 };
+    this.#isFlushing = true;
+    this.#files.flush("log", (error) => this.#end(flush.txnid, error));
+    return flush;
+  }
+
+  /**
    * Settles `deferred` when the commit is durable. For a write that nobody else's waits with
    * (`isAlone`) the flush is done in place where flushes are short: handing it to another thread
    * and hearing of it takes about as long as the flush.
    */
   wait(txnid: number, deferred: Deferred<true>, isAlone: boolean): void {
-    const isFirst = this.#waiters.length === 0 && !this.#isFlushing;
+    const isHere = isAlone && this.#canBlock();
     this.#waiters.push({ txnid, deferred });
-    if (isAlone && isFirst && performance.now() >= this.#blocksFrom) this.#flushHere();
+    if (isHere) this.#flushHere();
     else this.start();
+  }
+
+  /** Whether a flush for a write alone may be done in place now. */
+  #canBlock(): boolean {
+    return this.#waiters.length === 0 && !this.#isFlushing &&
+      performance.now() >= this.#blocksFrom;
   }
 
   /** Flushes and waits; whoever waits for it is told how it went. */

@@ -14,7 +14,7 @@ import { Checkpointer, URGENCY } from "./checkpointer.ts";
 import { encodeText, readText, type Source } from "./codec/text.ts";
 import { codeOf, ZeoliteError } from "./error.ts";
 import { Files } from "./files.ts";
-import { Flusher } from "./flusher.ts";
+import { type AheadFlush, Flusher } from "./flusher.ts";
 import { type Calls, failure, isOperationFailure, library } from "./library.ts";
 import type { OpenSettings } from "./options.ts";
 import { Scratch } from "./scratch.ts";
@@ -235,12 +235,19 @@ export class Session {
     return derived;
   }
 
-  /** Publishes the batch now; the error if that failed, which its promises have too. */
-  commitBatch(isSync: boolean): Error | null {
+  /**
+   * Publishes the batch now; the error if that failed, which its promises have too. With
+   * `isFlushed` the caller flushes it in place after this.
+   */
+  commitBatch(isSync: boolean, isFlushed: boolean = false): Error | null {
     const batch = this.batch;
     if (batch === null) return null;
     this.batch = null;
     batch.isOpen = false;
+    const { flusher } = this;
+    let flush: AheadFlush | null = null;
+    if (isFlushed) this.call.txn_write_ahead(this.handle, batch.handle, 0);
+    else if (batch.isAwaited) flush = flusher.beginAhead(batch.handle, batch.isAlone);
     const result = this.call.txn_commit(this.handle, batch.handle);
     if (result < 0) {
       const error = failure(result, "commit");
@@ -248,8 +255,9 @@ export class Session {
       return error;
     }
     const txnid = this.words[0]!;
+    if (flush !== null) flush.txnid = txnid;
     this.afterCommit(isSync);
-    batch.committed(txnid, this.flusher);
+    batch.committed(txnid, flusher);
     return null;
   }
 
@@ -290,7 +298,7 @@ export class Session {
   /** Ends a Sync write: publishes it and makes it as safe as its Store demands. */
   leaveSync(owner: Owner): void {
     if (this.isNested) return;
-    const error = this.commitBatch(true);
+    const error = this.commitBatch(true, owner.settings.durability === "durable");
     if (error !== null) throw error;
     this.#makeSafe(owner);
   }

@@ -294,7 +294,7 @@ export class StoreTable<V, K extends Key> extends TableReader<V, K> implements T
     if (session.isIdle && scratch.data.large === null) {
       // Encoding may have run code of the caller.
       access.assertOpen("write");
-      putAlone(session, table, keySize, size, access.settings.lockTimeout);
+      putAlone(session, table, keySize, size, access.settings);
       session.leaveCommitted(access);
       return true;
     }

@@ -5,6 +5,7 @@
 import { type Access, Held } from "./access.ts";
 import type { Writer } from "./batch.ts";
 import { notAvailable, typeError, ZeoliteError } from "./error.ts";
+import type { AheadFlush } from "./flusher.ts";
 import { failure } from "./library.ts";
 import type { Scope } from "./scope.ts";
 import { busy, type Session, txnEnded } from "./session.ts";
@@ -152,8 +153,15 @@ export class ExplicitTxn implements WriteTransaction, Scope {
     this.#held.forget();
     this.#access.explicit = null;
     writer.isOpen = false;
-    const result = session.call.txn_commit(session.handle, this.handle);
+    const { call, handle: store, flusher } = session;
+    let flush: AheadFlush | null = null;
+    if (this.#access.settings.durability === "durable") {
+      if (isSync) call.txn_write_ahead(store, this.handle, 0);
+      else flush = flusher.beginAhead(this.handle, false);
+    }
+    const result = call.txn_commit(store, this.handle);
     const txnid = session.words[0]!;
+    if (flush !== null && result >= 0) flush.txnid = txnid;
     session.explicitEnded();
     if (result < 0) throw failure(result, "commit");
     session.afterCommit(isSync);

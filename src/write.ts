@@ -15,7 +15,7 @@ import { sourceOf } from "./codec/text.ts";
 import { putBytes } from "./codec/value.ts";
 import { assertSynchronous, typeError } from "./error.ts";
 import { failure, LARGE, NOT_FOUND, OPTIONS } from "./library.ts";
-import { booleanOption, optionsObject } from "./options.ts";
+import { booleanOption, type OpenSettings, optionsObject } from "./options.ts";
 import { assertUsable, type Session } from "./session.ts";
 import type { TableState } from "./table_state.ts";
 
@@ -120,7 +120,7 @@ export function putAlone(
   table: TableState,
   keySize: number,
   valueSize: number,
-  lockTimeout: number,
+  { lockTimeout, durability }: OpenSettings,
 ): void {
   const result = session.call.put_commit(
     session.handle,
@@ -128,6 +128,7 @@ export function putAlone(
     keySize,
     valueSize,
     lockTimeout,
+    durability === "durable" ? 1 : 0,
   );
   if (result >= 0) return;
   // A table that somebody else created meanwhile is taken as what it is, from the next write on.

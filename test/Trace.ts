@@ -76,6 +76,8 @@ function nameOf(line: string): string {
 
 function isFlush(line: string): boolean {
   const name = nameOf(line);
+  // Without waiting the kernel is only told to begin: nothing is durable for that.
+  if (name === "sync_file_range") return line.includes("_WAIT_");
   if (FLUSHES.includes(name) || name === "io_uring_enter") return true;
   return name === "pwritev2" && /RWF_D?SYNC/.test(line);
 }

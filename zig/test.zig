@@ -92,6 +92,7 @@ comptime {
         _ = @import("sim/damage_test.zig");
         _ = @import("sim/promises_test.zig");
         _ = @import("sim/named_runs_test.zig");
+        _ = @import("sim/ahead_test.zig");
         _ = @import("sim/backup_test.zig");
         _ = @import("sim/crash_test.zig");
         _ = @import("sim/small_test.zig");

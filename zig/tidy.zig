@@ -124,6 +124,7 @@ const zig_order = [_][]const u8{
     "sim/damage_test",
     "sim/promises_test",
     "sim/named_runs_test",
+    "sim/ahead_test",
 
     "coverage",
     "lib",

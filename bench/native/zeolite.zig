@@ -344,6 +344,7 @@ pub const Store = struct {
             data.key_size,
             @intCast(value.len),
             timeout_ms,
+            @intFromBool(self.options.is_durable),
         ));
     }
 

@@ -295,6 +295,7 @@ pub fn beginTxn(self: *Session, is_batch: bool, timeout_ns: u64) Error!u32 {
 pub fn txnOf(self: *Session, handle: u32) Error!*Txn {
     if (self.txn == null or handle != self.txn_handle) return error.TxnEnded;
     if (self.txn_failure) |failure| return failure;
+    if (self.txn.?.is_ending) return error.TxnEnded;
     return &self.txn.?;
 }
 
@@ -433,6 +434,8 @@ pub fn createRange(
         errdefer env.unpin(snapshot.txnid);
         return Range.create(env, snapshot, env.dirty.set, 0, tree, bounds, options);
     }
+    // Its pages are about to be written: none may be kept from that.
+    if (self.txn.?.is_ending) return error.TxnEnded;
     const from = try self.source(scope, table);
     const tree = if (from) |it| it.tree else page_format.Tree.empty;
     const txnid = self.txn.?.txnid;

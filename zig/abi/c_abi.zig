@@ -626,7 +626,21 @@ pub fn txn_commit(session: u32, txn: u32) callconv(.c) i32 {
     return run(session, write.commit, .{txn});
 }
 
+/// Writes the log record of a commit that is to be durable ahead of its pages: `txn_commit`
+/// follows, or `txn_abort`, and nothing else. With `is_aside` 1 the caller flushes the log on a
+/// descriptor of its own, from now on and while `txn_commit` runs; with 0 it calls `flush_sync`
+/// after that.
+/// Memory: none.
+/// Thread: the session's own.
+/// Returns: 1 if a flush of the log that begins now is one of this commit, once it is published;
+/// 0 if the flush must begin after the commit. Codes: closed, txn_ended, options, corrupt, full,
+/// no_space, io, poisoned, out_of_memory.
+pub fn txn_write_ahead(session: u32, txn: u32, is_aside: u32) callconv(.c) i32 {
+    return run(session, write.writeAhead, .{ txn, is_aside });
+}
+
 /// Writes one entry in a transaction of its own: as `txn_begin` of a batch, `put` and `txn_commit`.
+/// With `is_flushed` 1 the caller flushes it at once, by `flush_sync`.
 /// Memory: key in area A, value in the data area; words as `txn_commit`.
 /// Thread: the session's own.
 /// Returns: 1. Codes: busy, closed, corrupt, key_size, value_size, options, full, no_space, io,
@@ -637,8 +651,10 @@ pub fn put_commit(
     key_size: u32,
     value_size: u32,
     timeout_ms: u32,
+    is_flushed: u32,
 ) callconv(.c) i32 {
-    return runIn(session, table, write.putCommit, .{ table, key_size, value_size, timeout_ms });
+    const arguments = .{ table, key_size, value_size, timeout_ms, is_flushed };
+    return runIn(session, table, write.putCommit, arguments);
 }
 
 /// Ends the transaction as if it had never begun.

@@ -186,6 +186,7 @@ pub fn savepoint(session: *Session, handle: u32) Error!i32 {
 
 pub fn savepointRollback(session: *Session, handle: u32, level: u32) Error!i32 {
     if (session.txn == null or handle != session.txn_handle) return error.TxnEnded;
+    if (session.txn.?.is_ending) return error.TxnEnded;
     if (level >= session.txn.?.savepoints.items.len) return error.Options;
     session.rollback(level);
     return 0;
@@ -196,6 +197,14 @@ pub fn savepointRelease(session: *Session, handle: u32, level: u32) Error!i32 {
     if (level >= txn.savepoints.items.len) return error.Options;
     txn.release(level);
     return 0;
+}
+
+/// Whether a flush that the host begins now makes the commit durable that follows.
+pub fn writeAhead(session: *Session, handle: u32, is_aside: u32) Error!i32 {
+    if (is_aside > 1) return error.Options;
+    const txn = try session.txnOf(handle);
+    const is_ahead = if (is_aside == 1) txn.writeAhead(.another) else txn.writeAhead(.this_thread);
+    return @intFromBool(is_ahead catch |err| return session.noteFailure(err));
 }
 
 pub fn commit(session: *Session, handle: u32) Error!i32 {
@@ -221,9 +230,10 @@ pub fn putCommit(
     key_size: u32,
     value_size: u32,
     timeout_ms: u32,
+    is_flushed: u32,
 ) Error!i32 {
     if (value_size > limits.data_size) return error.ValueSize;
-    if (timeout_ms > timeout_ms_max) return error.Options;
+    if (timeout_ms > timeout_ms_max or is_flushed > 1) return error.Options;
     const named = try session.namedAt(table);
     const target: single.Target = .{ .name = named.name, .wanted = named.wanted };
     const key = try session.keyA(key_size);
@@ -241,6 +251,7 @@ pub fn putCommit(
     const handle: u32 = @intCast(try begin(session, 0, timeout_ms));
     errdefer if (session.txn != null) session.abortTxn();
     const stored = try put(session, handle, table, key_size, value_size, 0);
+    if (is_flushed == 1) _ = try writeAhead(session, handle, 0);
     _ = try commit(session, handle);
     return stored;
 }

@@ -77,7 +77,7 @@ pub fn snapshot(self: *TestStore) Snapshot {
 
 /// Makes the trees clean and goes on with the next transaction.
 pub fn commit(self: *TestStore, trees: []const *page.Tree) !void {
-    try self.dirty.seal(trees);
+    for (trees) |tree| try self.dirty.seal(tree);
     try self.space.reserveCommit();
     self.space.commit();
     self.dirty.end(.published);

@@ -56,6 +56,8 @@ history: *History,
 env: ?*Env = null,
 /// Puts that were commits of their own.
 single_count: u64 = 0,
+/// Commits that were flushed before their pages were written.
+ahead_count: u64 = 0,
 /// Snapshots that are held while others write.
 held: [held_max]?Held = @splat(null),
 
@@ -185,6 +187,11 @@ pub fn commit(self: *Workload) Error!void {
     };
     const is_changed = txn.isChanged();
     if (is_changed) history.candidate = next;
+    const is_ahead = self.commitAhead(&txn) catch |failure| {
+        txn.abort();
+        if (failure != error.Killed) try history.fail();
+        return failure;
+    };
     const txnid = txn.commit() catch |failure| {
         // Of a dead process somebody else finds out what became of it.
         if (failure != error.Killed) try history.fail();
@@ -193,6 +200,24 @@ pub fn commit(self: *Workload) Error!void {
     if (!is_changed and next.digest != history.model.digest) return error.ModelDiffers;
     // Another process may have found it published before we were told.
     if (is_changed and txnid != history.txnid) try history.publish(next, txnid);
+    if (!is_ahead) return;
+    self.ahead_count += 1;
+    const env = self.env.?;
+    env.lock.raiseFlushed(txnid);
+    // Another process may have published more since.
+    if (history.txnid == txnid) history.setFlushed(history.newest());
+}
+
+/// Half of the commits write their record ahead of their pages, half of these are flushed before
+/// the first page is written. True: the commit is durable as soon as it is published.
+fn commitAhead(self: *Workload, txn: *Txn) Error!bool {
+    const random = self.random.random();
+    if (random.boolean()) return false;
+    const is_aside = random.boolean();
+    if (!try txn.writeAhead(if (is_aside) .another else .this_thread) or !is_aside) return false;
+    const env = self.env.?;
+    env.log.flush() catch |failure| return env.poisoned(failure);
+    return true;
 }
 
 /// A put that is a commit of its own, by a process that has the store to itself. False: it was more

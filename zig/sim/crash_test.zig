@@ -359,5 +359,7 @@ test "workload without any fault" {
         defer run.deinit();
         run.world.before_call = null;
         try run.steps(200);
+        // In frames there is no page to be ahead of.
+        if (!options.exclusive) try testing.expect(run.work.ahead_count > 0);
     }
 }

@@ -85,6 +85,8 @@ taken: std.ArrayList(u32) = .empty,
 superseded: std.ArrayList(u32) = .empty,
 /// What `seal` works with, kept from one commit to the next; `stage` holds a piece.
 sealed: std.ArrayList(Sealed) = .empty,
+/// `sealed` has the pages of `plan`, numbered and not yet written.
+is_planned: bool = false,
 numbers: std.ArrayList(u32) = .empty,
 stage: std.ArrayListAligned(u8, .@"64") = .empty,
 
@@ -110,6 +112,7 @@ pub fn begin(
     assert(self.taken.items.len == 0);
     assert(self.superseded.items.len == 0);
     assert(self.savepoints.items.len == 0);
+    self.is_planned = false;
     try self.set.collect(pinned);
     self.snapshot = snapshot;
     // Pages that the transaction writes before its end carry its own number.
@@ -351,31 +354,44 @@ const Sealed = struct {
     slot: u32,
     first_child: u32 = 0,
     child_count: u32 = 0,
+    /// Of a root: where the pages of its tree end in the list.
+    tree_end: u32 = 0,
     ref: page_format.Ref = undefined,
 };
 
-/// Writes the dirty pages of `trees` to pages nobody can see, children first, and makes their
-/// roots clean: they are read from the map from now on. Without savepoints that may be rolled back.
-pub fn seal(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void {
+/// Gives the dirty pages of `trees` their numbers and writes nothing: what the commit takes is
+/// known from here on. These trees alone are sealed then, once each, and no page is added to them
+/// before.
+pub fn plan(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void {
+    assert(!self.is_planned);
     const list = &self.sealed;
     list.clearRetainingCapacity();
     for (trees) |tree| {
         if (tree.depth > 0 and tree.ref.dirty) try self.collect(list, tree);
     }
     if (list.items.len == 0) return;
-    try self.superseded.ensureUnusedCapacity(self.allocator, list.items.len);
     try self.assignNumbers(list.items);
     try self.file.reserve(self.space.page_count);
-    try self.writeSealed(list.items);
-    var next_root: usize = 0;
-    for (trees) |tree| {
-        if (tree.depth == 0 or !tree.ref.dirty) continue;
-        while (list.items[next_root].frame != tree.ref.pgno) next_root += 1;
-        tree.ref = list.items[next_root].ref;
-    }
+    self.is_planned = true;
+}
+
+/// Writes the dirty pages of `tree` to pages nobody can see, children first, and makes its root
+/// clean: they are read from the map from now on. Without savepoints that may be rolled back.
+pub fn seal(self: *DirtyPages, tree: *page_format.Tree) WriteError!void {
+    if (tree.depth == 0 or !tree.ref.dirty) return;
+    const is_planned = self.is_planned;
+    if (!is_planned) try self.plan(&.{tree});
+    defer self.is_planned = is_planned;
+    const list = self.sealed.items;
+    var root: usize = 0;
+    while (list[root].frame != tree.ref.pgno) root = list[root].tree_end;
+    const end_index = list[root].tree_end;
+    try self.superseded.ensureUnusedCapacity(self.allocator, end_index - root);
+    try self.writeSealed(list, root, end_index);
     try self.file.map(self.space.page_count);
     self.snapshot.page_count = @max(self.snapshot.page_count, self.space.page_count);
-    for (list.items) |item| {
+    tree.ref = list[root].ref;
+    for (list[root..end_index]) |item| {
         if (self.isPrivate(item.frame)) {
             self.set.give(item.frame);
         } else self.superseded.appendAssumeCapacity(item.frame);
@@ -389,7 +405,8 @@ fn collect(
     list: *std.ArrayList(Sealed),
     tree: *const page_format.Tree,
 ) WriteError!void {
-    var next = list.items.len;
+    const root = list.items.len;
+    var next = root;
     try list.append(self.allocator, .{ .frame = tree.ref.pgno, .slot = 0 });
     for (1..tree.depth) |_| {
         const level_end = list.items.len;
@@ -407,6 +424,7 @@ fn collect(
                 @intCast(list.items.len - list.items[next].first_child);
         }
     }
+    list.items[root].tree_end = @intCast(list.items.len);
 }
 
 /// Page numbers for all, ascending in the order of writing (the reverse of the list).
@@ -425,15 +443,16 @@ fn piecePageCount(self: *const DirtyPages) u32 {
     return @max(1, piece_size / self.file.page_size);
 }
 
-fn writeSealed(self: *DirtyPages, list: []Sealed) WriteError!void {
+/// Writes the pages of `list` from `to` down to `from`.
+fn writeSealed(self: *DirtyPages, list: []Sealed, from: usize, to: usize) WriteError!void {
     const piece_page_count = self.piecePageCount();
     comptime assert(run_page_count_max * config.page_size_min >= piece_size);
-    var end_index = list.len;
-    while (end_index > 0) {
+    var end_index = to;
+    while (end_index > from) {
         // The run of pages that lie together, as much of it as is gathered at once. It ends where
         // the kernel would end a piece of its own.
         var begin_index = end_index - 1;
-        while (begin_index > 0 and
+        while (begin_index > from and
             list[begin_index - 1].ref.pgno % piece_page_count != 0 and
             list[begin_index - 1].ref.pgno == list[begin_index].ref.pgno + 1) begin_index -= 1;
         try self.writeRunOf(list, begin_index, end_index);

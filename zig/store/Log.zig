@@ -81,6 +81,17 @@ pub fn write(self: *Log, half: u32, offset: u64, bytes: []const u8) Error!void {
     }
 }
 
+/// Has the system begin to write what lies from `offset` of `half` up to `end`, and does not wait:
+/// what is done meanwhile the flush need not wait for. It makes nothing durable.
+pub fn beginFlush(self: *const Log, half: u32, offset: u64, end: u64) void {
+    var at = offset;
+    while (at < end) {
+        const length = @min(end - at, chunk_size - at % chunk_size);
+        self.os.beginFlush(self.fd, physical(half, at), length);
+        at += length;
+    }
+}
+
 /// Fills `buffer` from `offset` of `half`; short at the end of the half.
 pub fn read(self: *const Log, half: u32, offset: u64, buffer: []u8) Error!usize {
     var done: usize = 0;

@@ -664,6 +664,12 @@ pub fn eraseTail(self: *Env) Error!bool {
     return true;
 }
 
+/// Takes back the record behind the published state, which a flush may have made durable already.
+pub fn retractRecord(self: *Env) Error!void {
+    const is_there = self.eraseTail() catch |err| return self.poisoned(err);
+    if (is_there) self.log.flush() catch |err| return self.poisoned(err);
+}
+
 /// Empties `buffer` but for the header's room.
 pub fn clearBuffer(self: *Env) Error!void {
     self.buffer.clearRetainingCapacity();

@@ -6,6 +6,8 @@
 //! put … -> tree/ over DirtyPages, operation into Env.buffer
 //! commit: seal the tables' pages -> their records into the catalogue -> seal the catalogue
 //!         -> pwrite them where nobody can be looking -> append the log record -> publish
+//! durable: give the pages their numbers -> append the log record -> its flush begins meanwhile
+//!         -> seal and pwrite the pages -> publish
 //! ```
 //! Where the process has the store to itself the pages stay in frames, and a commit is its record.
 //!
@@ -86,6 +88,10 @@ bulk: bool = false,
 is_sealed: bool = false,
 /// Recovery replays: operations are not kept, and the caller ends the transaction.
 replay: bool = false,
+/// The log's end behind the record that was written ahead of the pages.
+ahead: ?Lock.State = null,
+/// Its pages have their numbers: what is left to be done is to commit or to abort.
+is_ending: bool = false,
 
 /// Begins the next commit; waits at most `timeout_ns` for the writer lock.
 pub fn begin(env: *Env, timeout_ns: u64) Error!Txn {
@@ -137,6 +143,8 @@ fn deinit(self: *Txn, outcome: DirtyPages.Outcome) void {
 
 /// Ends the transaction as if it had never been.
 pub fn abort(self: *Txn) void {
+    // Should this fail, no process writes any more before the next open has decided.
+    if (self.ahead != null) self.env.retractRecord() catch {};
     self.env.space.abort();
     self.deinit(.aborted);
 }
@@ -513,7 +521,7 @@ fn frameCountMax(self: *const Txn) usize {
 fn sealTables(self: *Txn) Error!void {
     for (self.tables.items) |*table| {
         if (table.tree.depth == 0 or !table.tree.ref.dirty) continue;
-        try self.env.dirty.seal(&.{&table.tree});
+        try self.env.dirty.seal(&table.tree);
         // Its root is another one now, even if this transaction put nothing in it.
         table.changed = true;
     }
@@ -568,10 +576,73 @@ pub fn publishSealed(self: *Txn) void {
     self.tables.items[0].changed = true;
 }
 
+pub const Flusher = enum { this_thread, another };
+
+/// Writes the log record ahead of the pages, so that a flush of the log that begins now makes the
+/// commit durable once it is published, and takes place while its pages are sealed and written.
+/// False: the pages come first. After this the transaction can only be committed or aborted.
+pub fn writeAhead(self: *Txn, flusher: Flusher) Error!bool {
+    if (!self.canWriteAhead()) return false;
+    const env = self.env;
+    if (env.lock.isPoisoned()) return error.Poisoned;
+    self.is_ending = true;
+    // The catalogue gets the pages that it needs; its roots are put right when they are known.
+    try self.catalogueTables();
+    try self.planTrees();
+    try env.space.reserveCommit();
+    const operations_size = env.buffer.items.len - record.header_size;
+    try env.writeSpace();
+    if (env.buffer.items.len > 2 * env.settings.operations_size_max) {
+        env.buffer.shrinkRetainingCapacity(record.header_size + operations_size);
+        return false;
+    }
+    var state = self.base;
+    state.txnid = self.txnid;
+    const offset = state.log_offset;
+    self.ahead = state;
+    try env.appendRecord(&state, .commit, operations_size);
+    self.ahead = state;
+    if (flusher == .this_thread) env.log.beginFlush(state.log_half, offset, state.log_offset);
+    return true;
+}
+
+/// A flush of the log alone must make it durable. What is put into the catalogue twice must stay in
+/// its place: values of one size do, if they lie in the leaf.
+fn canWriteAhead(self: *const Txn) bool {
+    if (self.is_ending or self.replay or self.bulk or self.is_sealed) return false;
+    if (self.keepsFrames() or !self.isChanged() or self.savepoints.items.len > 0) return false;
+    const page_size = self.env.file.page_size;
+    for (self.tables.items[1..]) |*table| {
+        if (!table.changed or !table.exists) continue;
+        var key_buffer: catalogue_format.KeyBuffer = undefined;
+        var buffer: [catalogue_format.record_size_max]u8 = undefined;
+        var entry: insert.Entry = undefined;
+        const key = catalogue_format.keyOf(table.name.?, &key_buffer);
+        if (!entry.initInline(page_size, key, recordOf(table).encode(&buffer))) return false;
+    }
+    const flushed = self.env.lock.shared.flushed.load(.acquire);
+    return self.run_size == 0 and self.base.run_txnid <= flushed;
+}
+
+/// Numbers for all pages that the commit writes.
+fn planTrees(self: *Txn) Error!void {
+    const tables = self.tables.items;
+    const trees = try self.names.allocator().alloc(*page_format.Tree, tables.len + 1);
+    for (tables, trees[0..tables.len]) |*table, *tree| tree.* = &table.tree;
+    trees[tables.len] = &self.catalogue;
+    try self.env.dirty.plan(trees);
+}
+
 fn publish(self: *Txn) Error!void {
     const env = self.env;
     try env.checkFork();
     if (env.lock.isPoisoned()) return error.Poisoned;
+    if (self.ahead) |ahead| {
+        var state = try self.sealAll();
+        state.log_offset = ahead.log_offset;
+        state.log_chain = ahead.log_chain;
+        return self.show(state);
+    }
     var state = if (self.keepsFrames()) try self.keepAll() else try self.sealAll();
     if (self.bulk) return checkpoint.commitBulk(env, &state);
     try env.space.reserveCommit();
@@ -583,9 +654,13 @@ fn publish(self: *Txn) Error!void {
         return checkpoint.commitBulk(env, &state);
     }
     try env.appendRecord(&state, .commit, operations_size);
-    env.lock.publish(state);
-    env.space.commit();
-    env.setFollowed(state);
+    self.show(state);
+}
+
+fn show(self: *Txn, state: Lock.State) void {
+    self.env.lock.publish(state);
+    self.env.space.commit();
+    self.env.setFollowed(state);
 }
 
 /// True if this commit need not write its pages: nobody but this process can read the store, a

@@ -22,7 +22,7 @@ pub fn isSealed(state: Lock.State) bool {
 /// has sealed the tables that it changed, and put their records.
 pub fn catalogue(env: *Env, tree: *page_format.Tree) Error!void {
     if (env.settings.exclusive and tree.depth > 0 and tree.ref.dirty) try sealNamed(env, tree);
-    try env.dirty.seal(&.{tree});
+    try env.dirty.seal(tree);
 }
 
 fn sealNamed(env: *Env, tree: *page_format.Tree) Error!void {
@@ -37,7 +37,7 @@ fn sealNamed(env: *Env, tree: *page_format.Tree) Error!void {
     }
     for (names.items) |name| {
         var found = try tables.find(env.dirty.pages(), tree.*, name) orelse return error.Corrupt;
-        try env.dirty.seal(&.{&found.tree});
+        try env.dirty.seal(&found.tree);
         var key_buffer: tables.KeyBuffer = undefined;
         var buffer: [tables.record_size_max]u8 = undefined;
         const key = tables.keyOf(name, &key_buffer);
@@ -61,7 +61,7 @@ pub fn commit(env: *Env, state: *Lock.State) Error!void {
     errdefer env.dirty.end(.aborted);
     var main = view.main;
     var names = view.catalogue;
-    try env.dirty.seal(&.{&main});
+    try env.dirty.seal(&main);
     try catalogue(env, &names);
     next.main = .of(main);
     next.catalogue = .of(names);
