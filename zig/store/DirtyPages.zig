@@ -375,6 +375,11 @@ pub fn plan(self: *DirtyPages, trees: []const *page_format.Tree) WriteError!void
     self.is_planned = true;
 }
 
+/// Pages that have numbers and are yet to be written.
+pub fn plannedCount(self: *const DirtyPages) usize {
+    return if (self.is_planned) self.sealed.items.len else 0;
+}
+
 /// Writes the dirty pages of `tree` to pages nobody can see, children first, and makes its root
 /// clean: they are read from the map from now on. Without savepoints that may be rolled back.
 pub fn seal(self: *DirtyPages, tree: *page_format.Tree) WriteError!void {

@@ -578,6 +578,9 @@ pub fn publishSealed(self: *Txn) void {
 
 pub const Flusher = enum { this_thread, another };
 
+/// Pages of a commit that are written in less time than another thread takes to begin a flush.
+const planned_count_short = 16;
+
 /// Writes the log record ahead of the pages, so that a flush of the log that begins now makes the
 /// commit durable once it is published, and takes place while its pages are sealed and written.
 /// False: the pages come first. After this the transaction can only be committed or aborted.
@@ -602,7 +605,11 @@ pub fn writeAhead(self: *Txn, flusher: Flusher) Error!bool {
     self.ahead = state;
     try env.appendRecord(&state, .commit, operations_size);
     self.ahead = state;
-    if (flusher == .this_thread) env.log.beginFlush(state.log_half, offset, state.log_offset);
+    // Few pages are written before another thread has as much as begun to flush; while it does
+    // that for many, to have the system begin costs this one more than it gains.
+    if (flusher == .this_thread or env.dirty.plannedCount() <= planned_count_short) {
+        env.log.beginFlush(state.log_half, offset, state.log_offset);
+    }
     return true;
 }
 
