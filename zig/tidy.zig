@@ -58,6 +58,7 @@ const zig_order = [_][]const u8{
     "tree/balance",
     "tree/insert",
     "tree/LeafPut",
+    "tree/LeafBatch",
     "tree/delete",
     "tree/Cursor",
     "tree/many",

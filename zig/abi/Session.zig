@@ -255,6 +255,7 @@ fn txnSource(self: *Session, table: u32) Error!?Source {
     // Its clean pages are those of the newest state, which a view may show until the turn ends.
     _ = try self.latest();
     const index = try self.txnTable(table);
+    self.txn.?.settle() catch |err| return self.noteFailure(err);
     const open = &self.txn.?.tables.items[index];
     if (!open.exists) return null;
     return .{ .pages = self.txn.?.pages(), .tree = open.tree };

@@ -75,13 +75,13 @@ pub const Advice = enum { normal, random, huge };
 
 /// Every method an Os must have.
 const interface = [_][]const u8{
-    "open",            "openDirectory",  "close",     "stat",          "statPath",
-    "realPath",        "pread",          "pwrite",    "pwritev",       "allocate",
-    "punch",           "truncate",       "flush",     "rename",        "renameNoReplace",
-    "unlink",          "flushDirectory", "lock",      "unlock",        "isLocked",
-    "reserve",         "mapFile",        "mapMemory", "mapShared",     "unmap",
-    "advise",          "now",            "wallClock", "random",        "pid",
-    "threadId",        "wait",           "wake",      "isThreadAlive", "forkGuard",
+    "open",            "openDirectory",  "close",      "stat",          "statPath",
+    "realPath",        "pread",          "pwrite",     "pwritev",       "allocate",
+    "punch",           "truncate",       "flush",      "rename",        "renameNoReplace",
+    "unlink",          "flushDirectory", "lock",       "unlock",        "isLocked",
+    "reserve",         "mapFile",        "mapMemory",  "mapShared",     "unmap",
+    "advise",          "now",            "wallClock",  "random",        "pid",
+    "threadId",        "wait",           "wake",       "isThreadAlive", "forkGuard",
     "isReadOnlyMount", "memorySize",     "beginFlush", "pwriteFlushed",
 };
 

@@ -255,7 +255,9 @@ fn putSingle(self: *Workload) Error!bool {
 fn change(self: *Workload, txn: *Txn) Error!Model {
     try self.settle();
     var next = try self.history.model.clone();
-    try self.operate(txn, &next);
+    if (self.options.exclusive and self.random.random().boolean()) {
+        try self.putBatch(txn, &next);
+    } else try self.operate(txn, &next);
     return next;
 }
 
@@ -322,6 +324,22 @@ fn operate(self: *Workload, txn: *Txn, model: *Model) Error!void {
             } else txn.rollback(level);
         } else try self.operation(txn, model);
     }
+}
+
+/// Puts into one table and nothing else: their commit may change frames in place.
+fn putBatch(self: *Workload, txn: *Txn, model: *Model) Error!void {
+    const random = self.random.random();
+    const table = if (random.boolean()) 0 else random.uintLessThan(usize, Model.names.len);
+    const index = try txn.open(Model.names[table]);
+    try create(txn, index, model, table);
+    for (0..1 + random.uintLessThan(u32, self.options.operation_count_max)) |_| {
+        var buffer: [512]u8 = undefined;
+        const key = self.randomKey(&buffer);
+        const value = try self.randomValue();
+        if (!try txn.put(index, key, value, .upsert)) return error.ModelDiffers;
+        _ = try model.put(table, key, value);
+    }
+    if (random.uintLessThan(u32, 4) == 0) try self.putMany(txn, index, model, table);
 }
 
 /// One change, made to the store and to the model, which must agree on its effect.

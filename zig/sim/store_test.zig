@@ -63,6 +63,7 @@ const Test = struct {
     single_count: u64 = 0,
     /// Keeps the turns of the history, if it is there.
     turns: ?*std.ArrayList(Turn) = null,
+    batch_count: u64 = 0,
 
     fn envs(self: *Test) []*Env {
         return self.env_list[0..if (self.options.exclusive) 1 else process_count_max];
@@ -81,7 +82,10 @@ const Test = struct {
                 .settings = .{
                     .checkpoint_size = 200_000,
                     // So few frames that some commits write their pages early.
-                    .frames_size_max = if (self.options.exclusive) 100_000 else 12 * page_size,
+                    .frames_size_max = if (self.options.exclusive)
+                        @max(100_000, 100 * page_size)
+                    else
+                        12 * page_size,
                 },
             });
         }
@@ -149,6 +153,7 @@ const Test = struct {
         }
         for (0..table_count) |table| {
             if (self.below(50) == 0) {
+                try txn.settle();
                 try self.compare(txn.pages(), txn.tables.items[table].tree, &next[table]);
             }
         }
@@ -173,6 +178,56 @@ const Test = struct {
             self.single_count += 1;
             self.state[table][index] = seed;
         }
+    }
+
+    /// Transactions of puts into one table, which change frames in place where they can; now and
+    /// then something is done in between that must find the puts there.
+    fn putBatch(self: *Test) !void {
+        const env = self.envs()[0];
+        const table: u32 = @intCast(self.below(table_count));
+        var txn = try Txn.begin(env, 0);
+        var is_open = true;
+        errdefer if (is_open) txn.abort();
+        const index = try txn.open(names[table]);
+        if (index > 0) try txn.prepare(index, .{});
+        var next = self.state;
+        const near = self.below(key_count);
+        const reach: u64 = if (self.below(3) == 0) 20 else key_count;
+        for (0..1 + self.below(12)) |_| {
+            self.operations += 1;
+            const at = (near + self.below(reach)) % key_count;
+            const seed = self.random.random().int(u32) | 1;
+            // Mostly short ones: values in runs do not wait.
+            const value = self.valueOf(seed);
+            const is_short = value.len <= 120 and self.keys[at].len <= 60;
+            if (!is_short and self.below(20) != 0) continue;
+            try testing.expect(try txn.put(index, self.keys[at], value, .upsert));
+            next[table][at] = seed;
+            if (self.below(100) == 0) {
+                try txn.settle();
+                try self.compare(txn.pages(), txn.tables.items[index].tree, &next[table]);
+            }
+            if (self.below(60) == 0) {
+                const gone = (at + self.below(3)) % key_count;
+                const is_there = next[table][gone] != 0;
+                try testing.expectEqual(is_there, try txn.remove(index, self.keys[gone]));
+                next[table][gone] = 0;
+            }
+        }
+        if (self.below(20) == 0) {
+            const level = try txn.savepoint();
+            _ = try txn.put(index, self.keys[near], "rolled back", .upsert);
+            txn.rollback(level);
+        }
+        if (self.below(20) == 0) {
+            is_open = false;
+            return txn.abort();
+        }
+        is_open = false;
+        const before = env.in_place_count;
+        _ = try txn.commit();
+        self.batch_count += env.in_place_count - before;
+        self.state = next;
     }
 
     fn savepoint(self: *Test, txn: *Txn, next: *State) !void {
@@ -350,7 +405,10 @@ const Test = struct {
 
     fn turn(self: *Test) !void {
         try self.transaction();
-        if (self.options.exclusive) try self.putSingles();
+        if (self.options.exclusive) {
+            try self.putSingles();
+            for (0..self.below(4)) |_| try self.putBatch();
+        }
         if (self.below(20) == 0 and self.held.items.len < 6) try self.hold();
         if (self.held.items.len > 0 and self.below(60) == 0) {
             const index = self.below(self.held.items.len);
@@ -378,7 +436,10 @@ const Test = struct {
             try self.reopen();
         }
         try self.closeAll();
-        if (self.options.exclusive) try testing.expect(self.single_count > self.operations / 20);
+        if (self.options.exclusive) {
+            try testing.expect(self.single_count > self.operations / 20);
+            try testing.expect(self.batch_count > self.operations / 500);
+        }
         self.held.deinit(self.allocator);
     }
 

@@ -1,6 +1,7 @@
-//! Threads of one process that has a store to itself, on this machine: one puts, each put a commit
-//! that changes published frames where nobody reads them, others pin states and walk them, one
-//! writes checkpoints. Every state must be exactly that of its moment, before and after others.
+//! Threads of one process that has a store to itself, on this machine: one puts, single puts and
+//! transactions of some, which change published frames where nobody reads them, others pin states
+//! and walk them, one writes checkpoints. Every state must be exactly that of its moment, before
+//! and after others.
 
 const std = @import("std");
 const builtin = @import("builtin");
@@ -23,6 +24,8 @@ const key_count = 400;
 const stride = 7;
 const put_count: u64 = if (builtin.mode == .Debug) 30_000 else 200_000;
 const reader_count = 2;
+/// So many puts are commits of their own, as many more are one, and so on.
+const batch_count = 20;
 
 fn keyOf(number: u64) [8]u8 {
     var key: [8]u8 = undefined;
@@ -38,6 +41,11 @@ fn valueOf(number: u64, buffer: *[48]u8) []const u8 {
         std.mem.writeInt(u64, buffer[place * 8 ..][0..8], word, .little);
     }
     return buffer[0..size];
+}
+
+/// Whether put `number` is part of a transaction.
+fn isBatch(number: u64) bool {
+    return number >= key_count and number / batch_count % 2 == 1;
 }
 
 const Shared = struct {
@@ -75,6 +83,7 @@ const Shared = struct {
             newest = @max(newest, number);
             entries += 1;
         }
+        if (isBatch(newest)) try testing.expectEqual(batch_count - 1, newest % batch_count);
         try testing.expectEqual(key_count, entries);
         try testing.expectEqual(entries, tree.entries);
         for (0..key_count) |age| {
@@ -153,6 +162,20 @@ fn put(env: *Env, name: ?[]const u8, number: u64) !bool {
     return false;
 }
 
+/// The puts from `first` on, as one transaction. Returns whether it changed frames in place.
+fn putBatch(env: *Env, name: ?[]const u8, first: u64) !bool {
+    var txn = try Txn.begin(env, env.settings.lock_timeout_ns);
+    errdefer txn.abort();
+    const index = try txn.open(name);
+    for (first..first + batch_count) |number| {
+        var buffer: [48]u8 = undefined;
+        _ = try txn.put(index, &keyOf(number), valueOf(number, &buffer), .upsert);
+    }
+    const before = env.in_place_count;
+    _ = try txn.commit();
+    return env.in_place_count > before;
+}
+
 fn run(name: ?[]const u8) !void {
     var disk: os_module.TestDisk = try .init();
     defer disk.deinit();
@@ -165,15 +188,24 @@ fn run(name: ?[]const u8) !void {
     for (threads[1..]) |*thread| thread.* = try .spawn(.{}, Shared.read, .{&shared});
     threads[0] = try .spawn(.{}, Shared.keep, .{&shared});
     var single_count: u64 = 0;
-    for (key_count..key_count + put_count) |number| {
+    var in_place_count: u64 = 0;
+    var number: u64 = key_count;
+    while (number < key_count + put_count) {
         if (shared.is_done.load(.acquire)) break;
-        single_count += @intFromBool(try put(env, name, number));
-        shared.newest.store(number, .monotonic);
+        if (isBatch(number)) {
+            in_place_count += @intFromBool(try putBatch(env, name, number));
+            number += batch_count;
+        } else {
+            single_count += @intFromBool(try put(env, name, number));
+            number += 1;
+        }
+        shared.newest.store(number - 1, .monotonic);
     }
     shared.is_done.store(true, .release);
     for (threads) |thread| thread.join();
     if (shared.failure) |err| return err;
-    try testing.expect(single_count > put_count / 2);
+    try testing.expect(single_count > put_count / 4);
+    try testing.expect(in_place_count > put_count / batch_count / 4);
     try testing.expect(shared.walk_count.load(.monotonic) > 10);
     const view = try env.viewOf(env.lock.published());
     try testing.expectEqual(key_count + put_count - 1, try shared.walk(&view));

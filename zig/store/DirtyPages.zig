@@ -148,7 +148,7 @@ fn dropTaken(self: *DirtyPages) void {
 }
 
 /// True if this transaction made the frame, and it is in use.
-fn isOwn(self: *const DirtyPages, index: u32) bool {
+pub fn isOwn(self: *const DirtyPages, index: u32) bool {
     return self.set.isInUse(index) and self.set.epoch(index) >= self.first_epoch;
 }
 

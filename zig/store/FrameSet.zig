@@ -147,6 +147,11 @@ pub inline fn fetch(self: *const FrameSet, index: u32) void {
     bytes_format.fetch(memory[offset..][0..Snapshot.eager_size]);
 }
 
+/// Begins to load what the writer knows of a frame.
+pub inline fn fetchFrame(self: *const FrameSet, index: u32) void {
+    if (index < self.frames.items.len) @prefetch(&self.frames.items[index], .{});
+}
+
 pub fn give(self: *FrameSet, index: u32) void {
     assert(self.isInUse(index));
     self.frames.items[index].epoch = free_epoch;

@@ -76,18 +76,45 @@ pub fn apply(
     if ((tree.depth == 0) != (tree.entries == 0)) return error.Corrupt;
 }
 
-/// Whether the change needs `edit` and nothing else, which then cannot fail: the page neither
-/// overflows nor runs low, and is not put together anew.
+/// What changes that are still to come do to a page.
+pub const Pending = struct {
+    /// Bytes of its gap that they take at most.
+    gap_size: u32 = 0,
+    /// Bytes in use that they add.
+    size: i64 = 0,
+    /// Entries that they add.
+    count: u32 = 0,
+};
+
+/// Whether the change needs `edit` and nothing else, which then cannot fail.
 pub fn isEdit(path: *const Path, level: usize, change: Change) bool {
+    return pendingAfter(path, level, change, .{}) != null;
+}
+
+/// What is still to come with `change` behind `before`, changes that leave the places of entries to
+/// be counted. Null: this one needs more than `edit`, which cannot fail as long as the leaf neither
+/// overflows nor runs low, and is not put together anew.
+pub fn pendingAfter(
+    path: *const Path,
+    level: usize,
+    change: Change,
+    before: Pending,
+) ?Pending {
     const bytes = path.steps[level].bytes;
     assert(page.kind(bytes) == .leaf);
-    const size = sizeAfter(bytes, change);
-    if (size > bytes.len or isLow(path, level, change, size)) return false;
+    assert(change.removed <= change.added.len);
+    const alone = sizeAfter(bytes, change);
+    if (alone > bytes.len) return null;
+    const size = before.size + alone;
+    if (size > bytes.len or isLow(path, level, change, @intCast(size))) return null;
     const prefix_size = page.header(bytes).prefix_size;
-    var added_size: u32 = 0;
-    for (change.added) |item| added_size += item.size() - prefix_size;
-    if (added_size > page.gapSize(bytes)) return false;
-    return !isRefreshed(page.count(bytes) - change.removed + @as(u32, @intCast(change.added.len)));
+    var gap_size = before.gap_size;
+    for (change.added) |item| gap_size += item.size() - prefix_size;
+    if (gap_size > page.gapSize(bytes)) return null;
+    const count = before.count + @as(u32, @intCast(change.added.len)) - change.removed;
+    // Entries that come in leave first and last head as far apart as they are, or farther.
+    if (isRefreshed(page.count(bytes) + count) and !headsDiffer(bytes)) return null;
+    return .{ .gap_size = gap_size, .size = size - page.usedSize(bytes), .count = count };
 }
 
 /// Used bytes of the page after the change, with the prefix it has; above every page size when a
@@ -221,13 +248,19 @@ fn rebuild(bytes: []align(8) u8, change: Change) error{Corrupt}!void {
 pub fn refreshPrefix(bytes: []align(8) u8) error{Corrupt}!void {
     const count = page.count(bytes);
     if (!isRefreshed(count)) return;
+    if (headsDiffer(bytes)) return;
     const first: u32 = if (page.kind(bytes) == .leaf) 0 else 1;
-    const heads = page.heads(bytes);
-    if (heads[first] != heads[count - 1]) return;
     const first_key = entries.itemOf(bytes, first).key;
     const common = Key.commonPrefix(first_key, entries.itemOf(bytes, count - 1).key);
     if (common <= page.header(bytes).prefix_size) return;
     try rebuild(bytes, .{ .at = 0 });
+}
+
+/// Whether the heads of the page tell its keys apart.
+fn headsDiffer(bytes: []align(8) const u8) bool {
+    const first: u32 = if (page.kind(bytes) == .leaf) 0 else 1;
+    const heads = page.heads(bytes);
+    return heads[first] != heads[page.count(bytes) - 1];
 }
 
 const refresh_count_min = 8;

@@ -282,6 +282,13 @@ pub const Entry = struct {
         return true;
     }
 
+    /// Whether an entry of `key` and `value` needs no run.
+    pub fn isInlineRow(page_size: u32, key: []const u8, value: []const u8) bool {
+        if (key.len > config.localSizeMax(page_size)) return false;
+        const size = @sizeOf(page.LeafEntry) + key.len + value.len + config.slot_cost;
+        return size <= config.entrySizeMax(page_size);
+    }
+
     fn isInline(self: *const Entry, page_size: usize, value: []const u8) bool {
         const fixed = @sizeOf(page.LeafEntry) + self.key.len + self.tail_size + config.slot_cost;
         return fixed + value.len <= config.entrySizeMax(@intCast(page_size));

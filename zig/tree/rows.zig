@@ -110,11 +110,49 @@ const eager_size = 256;
 /// More of a large page is not worth its room in the cache.
 const leaf_size = 4096;
 
-/// Fetches the leaves to which some keys belong, and what is read on the ways there, level by
-/// level. A hint: nothing that is wrong with a page is told before it is that page's turn.
+/// Fetches the leaves to which some keys belong, whole, and what is read on the ways there, level
+/// by level. A hint: nothing that is wrong with a page is told before it is that page's turn.
 pub fn fetch(pages: Pages, tree: page.Tree, wanted: []const []const u8) void {
+    var refs: [group_size]page.Ref = undefined;
+    fetchLeaves(pages, tree, wanted, &refs, leaf_size);
+}
+
+/// Fetches what is read of the leaves to which some keys belong, and written if they are frames
+/// that are changed themselves: not the whole of them.
+pub fn fetchEntries(pages: Pages, tree: page.Tree, wanted: []const []const u8) void {
+    var refs: [group_size]page.Ref = undefined;
+    fetchLeaves(pages, tree, wanted, &refs, eager_size);
+    for (wanted, refs[0..wanted.len]) |key, ref| {
+        const bytes = pages.page(ref) catch return;
+        if (page.kind(bytes) != .leaf) return;
+        if (!ref.dirty) {
+            bytes_format.fetch(bytes[0..@min(bytes.len, leaf_size)]);
+            continue;
+        }
+        if (pages.frames) |frames| frames.fetchFrame(ref.pgno);
+        const at = keys.locate(bytes, .leaf, key);
+        const heap_size = page.header(bytes).heap_size;
+        const usual = @min(heap_size / page.count(bytes), entry_fetch_max);
+        // Its entry, or the place of one to come: at the low end of the heap.
+        const offset = if (at.is_tied) page.slots(bytes)[at.index] else bytes.len -
+            @min(bytes.len, heap_size + usual);
+        bytes_format.fetch(bytes[offset..@min(offset + usual + 1, bytes.len)]);
+    }
+}
+
+/// A longer entry is left to the processor.
+const entry_fetch_max = 512;
+
+/// Finds the leaves to which some keys belong, `size` bytes of each being fetched.
+fn fetchLeaves(
+    pages: Pages,
+    tree: page.Tree,
+    wanted: []const []const u8,
+    refs: *[group_size]page.Ref,
+    size: usize,
+) void {
     assert(wanted.len <= group_size);
-    var refs: [group_size]page.Ref = @splat(tree.ref);
+    refs.* = @splat(tree.ref);
     var level = tree.depth;
     while (level > 1) : (level -= 1) {
         for (wanted, refs[0..wanted.len]) |key, *ref| {
@@ -126,7 +164,7 @@ pub fn fetch(pages: Pages, tree: page.Tree, wanted: []const []const u8) void {
         for (refs[0..wanted.len], 0..) |ref, index| {
             if (index > 0 and ref.pgno == refs[index - 1].pgno) continue;
             const bytes = pages.page(ref) catch return;
-            const wanted_size: usize = if (level == 2) leaf_size else eager_size;
+            const wanted_size: usize = if (level == 2) size else eager_size;
             bytes_format.fetch(bytes[0..@min(bytes.len, wanted_size)]);
         }
     }

@@ -124,6 +124,8 @@ protected: std.ArrayList(u64) = .empty,
 space_age: u32 = space_age_max,
 /// What readers pin, as of the last `beginSpace`.
 pinned: std.ArrayList(u64) = .empty,
+/// Commits of several puts that changed frames of the published state. Tests ask for it.
+in_place_count: u64 = 0,
 /// True from `beginWrite` to `endWrite`: what a thread that died between them left.
 writing: bool = false,
 /// The last process leaves, and nobody reads: the file may end with the last page in use.

@@ -10,6 +10,8 @@
 //!         -> seal and pwrite the pages -> publish
 //! ```
 //! Where the process has the store to itself the pages stay in frames, and a commit is its record.
+//! Puts wait for the commit there, as operations that are kept and nothing else, until something
+//! asks for what they do: so that the commit can change frames of the published state themselves.
 //!
 //! Invariants: only what changed something becomes an operation; after an error other than of
 //! arguments the transaction can only be rolled back to a savepoint or aborted; a txnid that was
@@ -24,11 +26,13 @@ const meta_format = @import("../format/meta.zig");
 const page_format = @import("../format/page.zig");
 const record = @import("../format/record.zig");
 const Lock = @import("../store/Lock.zig");
+const Readers = @import("../store/Readers.zig");
 const Pages = @import("../store/Pages.zig");
 const DirtyPages = @import("../store/DirtyPages.zig");
 const search = @import("../tree/search.zig");
 const rows_module = @import("../tree/rows.zig");
 const insert = @import("../tree/insert.zig");
+const LeafBatch = @import("../tree/LeafBatch.zig");
 const delete = @import("../tree/delete.zig");
 const remove_range = @import("../tree/remove_range.zig");
 const catalogue_format = @import("tables.zig");
@@ -51,6 +55,12 @@ pub const OpenTable = struct {
     /// The catalogue holds a record of it, perhaps an older one.
     catalogued: bool,
     changed: bool,
+};
+
+/// Puts into one table that are kept for the log and not yet in the tree.
+const Waiting = struct {
+    table: u32 = 0,
+    count: u32 = 0,
 };
 
 /// What a savepoint puts back. `tables` are copies of all that were open.
@@ -86,6 +96,8 @@ run_size: u64 = 0,
 bulk: bool = false,
 /// Its pages go to the file even where frames would do.
 is_sealed: bool = false,
+/// The only operations so far, if there are any.
+waiting: Waiting = .{},
 /// Recovery replays: operations are not kept, and the caller ends the transaction.
 replay: bool = false,
 /// The log's end behind the record that was written ahead of the pages.
@@ -149,6 +161,7 @@ pub fn abort(self: *Txn) void {
     self.deinit(.aborted);
 }
 
+/// What trees of this transaction are read through, after `settle`.
 pub fn pages(self: *const Txn) Pages {
     return self.env.dirty.pages();
 }
@@ -181,6 +194,7 @@ pub fn prepare(self: *Txn, index: u32, wanted: catalogue_format.Attributes) Erro
         if (wanted.agrees(&table.attributes)) return;
         return wanted.contradict(&table.attributes, table.name orelse "the unnamed table");
     }
+    try self.settle();
     try self.create(index, self.table_id_next, wanted.resolved());
 }
 
@@ -238,6 +252,8 @@ pub const PutMode = insert.Mode;
 pub fn put(self: *Txn, index: u32, key: []const u8, value: []const u8, mode: PutMode) Error!bool {
     const row: Row = .{ .key = key, .value = value };
     try self.checkRow(&row);
+    if (try self.keepWaiting(index, &.{row}, mode)) return true;
+    try self.settle();
     var finger = self.fingerOf(index, mode);
     if (!try self.putRow(&finger, index, &row)) return false;
     try self.keepPut(index, &row, self.namedRun(&finger, &row));
@@ -262,6 +278,8 @@ pub fn putMany(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u
 }
 
 fn putChecked(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32 {
+    if (try self.keepWaiting(index, rows, mode)) return @intCast(rows.len);
+    try self.settle();
     if (mode != .append and !rows_module.areOrdered(rows)) {
         return self.putSorted(index, rows, mode);
     }
@@ -275,14 +293,84 @@ fn putChecked(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u3
     return stored;
 }
 
+/// Keeps the puts for the commit. False: they cannot wait.
+fn keepWaiting(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!bool {
+    if (!self.env.settings.exclusive or mode != .upsert or !self.canWait(index, rows)) return false;
+    for (rows) |*row| {
+        try self.keepPut(index, row, null);
+        assert(!self.bulk);
+        self.waiting.count += 1;
+    }
+    self.waiting.table = index;
+    self.tables.items[index].changed = true;
+    return true;
+}
+
+/// Puts wait that are the transaction's only operations, as many as can be put in order at once,
+/// and need no run.
+fn canWait(self: *const Txn, index: u32, rows: []const Row) bool {
+    const env = self.env;
+    if (self.replay or self.bulk or self.savepoints.items.len > 0) return false;
+    if (self.waiting.count == 0) {
+        if (env.buffer.items.len > record.header_size or self.isChanged()) return false;
+        if (self.tables.items[index].tree.depth == 0) return false;
+    } else if (self.waiting.table != index) return false;
+    if (rows.len == 0 or self.waiting.count + rows.len > rows_max) return false;
+    var size = env.buffer.items.len;
+    for (rows) |*row| {
+        if (!insert.Entry.isInlineRow(env.file.page_size, row.key, row.value)) return false;
+        size += row.key.len + row.value.len + record.operation_overhead;
+    }
+    return size <= env.settings.operations_size_max;
+}
+
+/// Does what waits for the commit, before anything that asks for its effects.
+pub fn settle(self: *Txn) Error!void {
+    if (self.waiting.count == 0) return;
+    var buffer: [rows_max]Row = undefined;
+    const waiting_rows = try self.takeWaiting(&buffer);
+    var order: rows_module.Order = undefined;
+    order.sort(waiting_rows);
+    _ = try self.putOrdered(self.waiting.table, waiting_rows, &order, .upsert, null);
+}
+
+/// The puts that wait, which do so no longer. They lie in the operations.
+fn takeWaiting(self: *Txn, buffer: *[rows_max]Row) Error![]Row {
+    const waiting_rows = buffer[0..self.waiting.count];
+    self.waiting.count = 0;
+    var reader: record.Reader = .{ .bytes = self.env.buffer.items[record.header_size..] };
+    for (waiting_rows) |*row| {
+        const operation = (try reader.next()) orelse return error.Corrupt;
+        row.* = .{ .key = operation.put.key, .value = operation.put.value };
+    }
+    return waiting_rows;
+}
+
 /// Rows go into the tree in the order of their keys, into the log in the order given.
 fn putSorted(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32 {
     assert(mode != .append);
     var order: rows_module.Order = undefined;
     order.sort(rows);
-    var is_stored: std.StaticBitSet(rows_max) = .initEmpty();
     // Set where a value is large.
     var runs: [rows_max]?record.NamedRun = undefined;
+    const is_stored = try self.putOrdered(index, rows, &order, mode, &runs);
+    for (rows, 0..) |*row, at| {
+        if (!is_stored.isSet(at)) continue;
+        try self.keepPut(index, row, if (self.isLarge(row)) runs[at] else null);
+    }
+    return @intCast(is_stored.count());
+}
+
+/// Returns which rows were stored. Rows for which `runs` is null are not large.
+fn putOrdered(
+    self: *Txn,
+    index: u32,
+    rows: []const Row,
+    order: *const rows_module.Order,
+    mode: PutMode,
+    runs: ?*[rows_max]?record.NamedRun,
+) Error!std.StaticBitSet(rows_max) {
+    var is_stored: std.StaticBitSet(rows_max) = .initEmpty();
     // Rows far apart: each waits for a leaf of its own.
     var is_sparse = true;
     var finger = self.fingerOf(index, mode);
@@ -290,20 +378,17 @@ fn putSorted(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u32
     while (from < rows.len) : (from += rows_module.group_size) {
         const to = @min(from + rows_module.group_size, rows.len);
         const moves_before = finger.move_count;
-        if (is_sparse) self.fetch(index, rows, &order, from, to);
+        if (is_sparse) self.fetch(index, rows, order, from, to);
         for (from..to) |place| {
             const at = order.at(place);
             if (!try self.putRow(&finger, index, &rows[at])) continue;
             is_stored.set(at);
-            if (self.isLarge(&rows[at])) runs[at] = self.namedRun(&finger, &rows[at]);
+            if (!self.isLarge(&rows[at])) continue;
+            if (runs) |out| out[at] = self.namedRun(&finger, &rows[at]);
         }
         is_sparse = finger.move_count - moves_before > (to - from) / 4;
     }
-    for (rows, 0..) |*row, at| {
-        if (!is_stored.isSet(at)) continue;
-        try self.keepPut(index, row, if (self.isLarge(row)) runs[at] else null);
-    }
-    return @intCast(is_stored.count());
+    return is_stored;
 }
 
 /// Fetches what the rows that stand at `from` up to `to` will need.
@@ -387,6 +472,7 @@ pub fn remove(self: *Txn, index: u32, key: []const u8) Error!bool {
     try self.checkKey(key);
     const table = &self.tables.items[index];
     if (!table.exists) return false;
+    try self.settle();
     if (!try delete.remove(&self.env.dirty, &table.tree, key)) return false;
     table.changed = true;
     try self.keep(key.len, .{ .remove = .{ .table = table.id, .key = key } });
@@ -397,6 +483,7 @@ pub fn remove(self: *Txn, index: u32, key: []const u8) Error!bool {
 pub fn removeRange(self: *Txn, index: u32, start: ?[]const u8, end: ?[]const u8) Error!u64 {
     const table = &self.tables.items[index];
     if (!table.exists) return 0;
+    try self.settle();
     const count = try remove_range.removeRange(&self.env.dirty, &table.tree, start, end);
     if (count == 0) return 0;
     table.changed = true;
@@ -409,6 +496,7 @@ pub fn removeRange(self: *Txn, index: u32, start: ?[]const u8, end: ?[]const u8)
 pub fn clear(self: *Txn, index: u32) Error!u64 {
     const table = &self.tables.items[index];
     if (!table.exists) return 0;
+    try self.settle();
     const count = try remove_range.removeRange(&self.env.dirty, &table.tree, null, null);
     if (count == 0) return 0;
     table.changed = true;
@@ -421,6 +509,7 @@ pub fn drop(self: *Txn, index: u32) Error!bool {
     const table = &self.tables.items[index];
     assert(index > 0);
     if (!table.exists) return false;
+    try self.settle();
     _ = try remove_range.removeRange(&self.env.dirty, &table.tree, null, null);
     try self.keep(0, .{ .drop_table = .{ .table = table.id } });
     table.exists = false;
@@ -440,6 +529,7 @@ pub fn isDropped(self: *const Txn, name: []const u8) bool {
 
 /// From now on `rollback` can return to this moment. Returns its level, from 0.
 pub fn savepoint(self: *Txn) Error!u32 {
+    try self.settle();
     const allocator = self.env.allocator;
     try self.savepoints.ensureUnusedCapacity(allocator, 1);
     const copy = try allocator.dupe(OpenTable, self.tables.items);
@@ -617,6 +707,8 @@ pub fn writeAhead(self: *Txn, flusher: Flusher) Error!bool {
 /// its place: values of one size do, if they lie in the leaf.
 fn canWriteAhead(self: *const Txn) bool {
     if (self.is_ending or self.replay or self.bulk or self.is_sealed) return false;
+    // What waits becomes pages, or edits of frames, with the commit.
+    if (self.waiting.count > 0) return false;
     if (self.keepsFrames() or !self.isChanged() or self.savepoints.items.len > 0) return false;
     const page_size = self.env.file.page_size;
     for (self.tables.items[1..]) |*table| {
@@ -650,6 +742,7 @@ fn publish(self: *Txn) Error!void {
         state.log_chain = ahead.log_chain;
         return self.show(state);
     }
+    if (self.waiting.count > 0 and try self.publishInPlace()) return;
     var state = if (self.keepsFrames()) try self.keepAll() else try self.sealAll();
     if (self.bulk) return checkpoint.commitBulk(env, &state);
     try env.space.reserveCommit();
@@ -668,6 +761,51 @@ fn show(self: *Txn, state: Lock.State) void {
     self.env.lock.publish(state);
     self.env.space.commit();
     self.env.setFollowed(state);
+}
+
+/// Frames that are expected of a put at most.
+const frames_per_put = 4;
+
+/// Does what waits, and publishes it, the leaves of the published state being changed themselves
+/// behind the record where nobody has pinned them. False: it is done, but not published.
+fn publishInPlace(self: *Txn) Error!bool {
+    const env = self.env;
+    const newest_pin = Readers.newestPin(&env.lock);
+    const frame_count = env.dirty.liveCount() + frames_per_put * @as(usize, self.waiting.count);
+    // Where nothing may stay in frames, or a range of this thread has pinned what is to come.
+    if (self.is_sealed or frame_count > self.frameCountMax() or newest_pin >= self.txnid) {
+        try self.settle();
+        return false;
+    }
+    var buffer: [rows_max]Row = undefined;
+    const index = self.waiting.table;
+    const table = &self.tables.items[index];
+    // The record of a named table tells its root before the leaves are changed: it gets a new one.
+    if (index > 0) table.tree.ref = (try env.dirty.touch(table.tree.ref)).ref;
+    var batch: LeafBatch = undefined;
+    batch.init(&env.dirty, &table.tree, try self.takeWaiting(&buffer), newest_pin);
+    defer batch.deinit();
+    try batch.plan();
+    if (batch.group_count == 0) return false;
+    try batch.resolve();
+    var state = try self.keepAll();
+    try batch.reserve();
+    try env.space.reserveCommit();
+    const operations_size = env.buffer.items.len - record.header_size;
+    const bytes = env.buffer.items.ptr;
+    try env.writeSpace();
+    try env.appendRecord(&state, .commit, operations_size);
+    batch.rebase(bytes, env.buffer.items.ptr);
+    // Nothing can fail any more.
+    env.lock.holdPins();
+    batch.apply(self.txnid, Readers.newestPin(&env.lock));
+    if (index == 0) state.main = .of(table.tree);
+    env.lock.publish(state);
+    env.lock.allowPins();
+    env.space.commit();
+    env.setFollowed(state);
+    env.in_place_count += 1;
+    return true;
 }
 
 /// True if this commit need not write its pages: nobody but this process can read the store, a
