@@ -4,7 +4,7 @@
  */
 
 /** What `zeolite_fingerprint()` of a fitting library gives. */
-export const fingerprint = 1618995037;
+export const fingerprint = 919461209;
 
 /** What stands before the name of each symbol. */
 export const symbolPrefix = "zeolite_";
@@ -305,6 +305,32 @@ export const functions = {
     result: "i32",
   },
   /**
+   * Lends memory for values that the caller keeps.
+   *
+   * - Memory: native, at least `size` bytes, with whatever was there before; the caller's until it is
+   *   given back by the function that `lend_end` names, at any time and in any thread.
+   * - Thread: any.
+   * - Returns: its address; null if `size` is above `limits.lent_size_max`, or too much is lent.
+   */
+  lend: {
+    parameters: [
+      ["size", "u32"],
+    ],
+    result: "pointer",
+  },
+  /**
+   * Names the function that takes lent memory back: its first argument is the address, its second
+   * one means nothing.
+   *
+   * - Memory: none.
+   * - Thread: any; so may the function be called.
+   * - Returns: the address of the function.
+   */
+  lend_end: {
+    parameters: [],
+    result: "pointer",
+  },
+  /**
    * Looks one key up and tells where its value lies in the window.
    *
    * - Memory: words: 0 offset, 1 size, for scope 0 also 2 the txnid of the newest state, to which the
@@ -406,6 +432,7 @@ export const functions = {
    * Opens a range and fetches its first rows, in one call.
    *
    * - Memory: as `range_open` and `range_next`; words[3] = the range, or 0 if it ended and is none.
+   *   One that ended with more than one row, some of them in the block, is kept for `range_find`.
    * - Thread: the session's own.
    * - Returns: rows in this chunk. Codes: closed, corrupt, key_size, txn_ended, options,
    *   readers_full, out_of_memory.
@@ -421,6 +448,8 @@ export const functions = {
       ["rows_max", "u32"],
       ["buffer", "buffer"],
       ["size", "u32"],
+      ["block", "buffer"],
+      ["block_size", "u32"],
     ],
     result: "i32",
   },
@@ -429,9 +458,11 @@ export const functions = {
    *
    * - Memory: writes to `buffer`, which is the caller's: first `rows_max` times [u32 key_size]
    *   [u32 value_size]; from there upwards the keys, one behind the other; from the end downwards the
-   *   values. words[0] = 1 when the range ended, words[2] = where the keys end if all of them are
-   *   ASCII, else 0, words[4] = where the values begin. A value_size of 0xffffffff: the value does not
-   *   fit, words[1] = its size, and `value_copy` fetches it, at once.
+   *   values. A value of `limits.block_value_min` bytes or more goes to `block` instead, if that has
+   *   any bytes: upwards, each at a multiple of `limits.block_alignment`. words[0] = 1 when the range
+   *   ended, words[2] = where the keys end if all of them are ASCII, else 0, words[4] = where the
+   *   values begin, words[5] = how many bytes of the block are used. A value_size of 0xffffffff: the
+   *   value does not fit, words[1] = its size, and `value_copy` fetches it, at once.
    * - Thread: the session's own.
    * - Returns: rows in this chunk. Codes: closed, corrupt, txn_ended, options.
    */
@@ -442,6 +473,24 @@ export const functions = {
       ["rows_max", "u32"],
       ["buffer", "buffer"],
       ["size", "u32"],
+      ["block", "buffer"],
+      ["block_size", "u32"],
+    ],
+    result: "i32",
+  },
+  /**
+   * Looks one key up in the state of a range and leaves its value pending.
+   *
+   * - Memory: key in area A; words[0] = the value's size. A value of at least one byte is fetched by
+   *   `value_copy`, at once.
+   * - Thread: the session's own.
+   * - Returns: the value's size. Codes: not_found, large, closed, corrupt, key_size, txn_ended.
+   */
+  range_find: {
+    parameters: [
+      ["session", "u32"],
+      ["range", "u32"],
+      ["key_size", "u32"],
     ],
     result: "i32",
   },
@@ -979,6 +1028,12 @@ export const limits = {
   data_offset: 66048,
   /** Bytes of the data area. */
   data_size: 196096,
+  /** Values of a range from this size on go to the block of its caller. */
+  block_value_min: 1024,
+  /** Each value in a block begins at a multiple of it. */
+  block_alignment: 8,
+  /** The largest piece of memory that is lent, bytes. */
+  lent_size_max: 2097152,
   /** The longest name of a codec, bytes. */
   codec_name_size_max: 64,
   /** The attribute that adopts what the store keeps. */

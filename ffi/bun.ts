@@ -8,7 +8,13 @@ import type { Calls, Pointer, Rows, Runtime, Word } from "./native.ts";
 /** The part of the module `bun:ffi` that is used here. */
 export interface BunFfi {
   dlopen(path: string, symbols: Record<string, BunSymbol>): { symbols: Record<string, unknown> };
-  toArrayBuffer(pointer: number, offset: number, size: number): ArrayBuffer;
+  toArrayBuffer(
+    pointer: number,
+    offset: number,
+    size: number,
+    endContext?: number,
+    end?: number,
+  ): ArrayBuffer;
 }
 
 interface BunSymbol {
@@ -43,6 +49,9 @@ export function bunRuntime(ffi: BunFfi): Runtime {
     },
     bytes(pointer: Pointer, offset: number, size: number): ArrayBuffer {
       return ffi.toArrayBuffer(pointer as number, offset, size);
+    },
+    lent(pointer: Pointer, size: number, end: Pointer): ArrayBuffer {
+      return ffi.toArrayBuffer(pointer as number, 0, size, pointer as number, end as number);
     },
     copiesCheaply: true,
     windowMax: 32 * 1024 * 1024,

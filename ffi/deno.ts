@@ -34,6 +34,8 @@ export function denoRuntime(): Runtime {
       const address = pointer as unknown as Deno.PointerObject;
       return Deno.UnsafePointerView.getArrayBuffer(address, size, offset);
     },
+    // A finalizer would come too early for a buffer that was transferred.
+    lent: null,
     copiesCheaply: false,
     windowMax: Number.MAX_SAFE_INTEGER,
   };

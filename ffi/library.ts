@@ -103,8 +103,8 @@ function openAt(runtime: Runtime, path: string): Native {
     );
   }
   const call = runtime.open(path, functions);
-  const { title, copiesCheaply, windowMax } = runtime;
-  return { path, title, call, bytes: runtime.bytes, copiesCheaply, windowMax };
+  const { title, bytes, lent, copiesCheaply, windowMax } = runtime;
+  return { path, title, call, bytes, lent, copiesCheaply, windowMax };
 }
 
 function isMissing(error: unknown, path: string): boolean {

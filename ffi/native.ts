@@ -48,6 +48,12 @@ export interface Runtime {
   open<Described extends Rows>(path: string, rows: Described): Calls<Described>;
   /** Native memory as an ArrayBuffer: the same bytes, no copy, valid as long as they are. */
   bytes(pointer: Pointer, offset: number, size: number): ArrayBuffer;
+  /**
+   * Native memory as an ArrayBuffer that owns it: the function at `end` is called with its address
+   * once nobody can reach it any more, wherever the buffer was moved to. Null where the runtime
+   * cannot do that.
+   */
+  readonly lent: ((pointer: Pointer, size: number, end: Pointer) => ArrayBuffer) | null;
   /** Whether copying a small value costs no more than making a view of it. */
   readonly copiesCheaply: boolean;
   /** The greatest window worth making, bytes: a runtime may charge a whole window to its heap. */

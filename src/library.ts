@@ -51,7 +51,18 @@ export function library(): Library {
   }
   copying.isPooled = !loaded.copiesCheaply;
   copying.into = loaded.call.bytes_copy;
+  copying.lend = lender(loaded);
   return loaded;
+}
+
+/** What lends memory of the engine, where the runtime can have it given back. */
+function lender({ call, lent }: Library): typeof copying.lend {
+  const end = lent === null ? null : call.lend_end();
+  if (lent === null || end === null) return null;
+  return (size) => {
+    const pointer = call.lend(size);
+    return pointer === null ? null : lent(pointer, size, end);
+  };
 }
 
 /** Whether a failure of a write concerns that operation alone. */

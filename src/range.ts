@@ -5,9 +5,9 @@
  * itself, so whatever the caller does between two rows cannot change them; what is decoded never
  * shares its memory.
  */
-import { rangeFlags } from "../ffi/abi.ts";
+import { limits, rangeFlags } from "../ffi/abi.ts";
 import { type Access, Held } from "./access.ts";
-import { copyBytes, copyShort } from "./codec/copy.ts";
+import { closeBlock, copyBytes, copyShort, openBlock, takeBytes } from "./codec/copy.ts";
 import type { Key, KeyCodec } from "./codec/key.ts";
 import { type Area, renew, type Source, sourceOf } from "./codec/text.ts";
 import { failure } from "./library.ts";
@@ -173,6 +173,8 @@ export interface RangeReading<T> {
   readonly table: TableState;
   readonly bounds: Bounds;
   readonly isKeysOnly: boolean;
+  /** Whether rows keep the bytes of their values. */
+  readonly keepsBytes: boolean;
   readonly row: MakeRow<T>;
 }
 
@@ -191,6 +193,8 @@ export interface RowPlace {
   valueEnd: number;
   /** Whether those hold nothing else, and may be kept. */
   isOwned: boolean;
+  /** The bytes of the value, for the row to keep; null if they lie in `values`. */
+  own: Uint8Array | null;
 }
 
 /** Rows of the first chunk, of the following ones four times as many each, and at most. */
@@ -203,8 +207,15 @@ const ROW_SIZE = 8;
 /** Stands for the size of a value that did not fit. */
 const LARGE_SIZE = 0xffff_ffff;
 
+/** Where rows are fetched to. */
+interface Room {
+  readonly rowsMax: number;
+  readonly bytes: Uint8Array;
+  readonly block: Uint8Array;
+}
+
 /** Opens a range and fetches its first rows; their number, or a negative code. */
-function firstRows<T>(reading: RangeReading<T>, rowsMax: number, bytes: Uint8Array): number {
+function firstRows<T>(reading: RangeReading<T>, { rowsMax, bytes, block }: Room): number {
   const { access, scope, table, bounds } = reading;
   const { session } = access;
   const { call, handle, words } = session;
@@ -218,13 +229,27 @@ function firstRows<T>(reading: RangeReading<T>, rowsMax: number, bytes: Uint8Arr
   const upper = bounds.upper === null ? 0 : bounds.upper.bytes.length;
   const size = bytes.length;
   const state = scope.handle;
-  return call.range_first(handle, state, index, flags, lower, upper, rowsMax, bytes, size);
+  return call.range_first(
+    handle,
+    state,
+    index,
+    flags,
+    lower,
+    upper,
+    rowsMax,
+    bytes,
+    size,
+    block,
+    block.length,
+  );
 }
 
 /** How many chunks are kept that no iteration uses. */
 const CHUNKS_MAX = 4;
 /** Stands for the chunk of an iteration that has none. */
 const NO_CHUNK: Source = sourceOf(new Uint8Array());
+/** Stands for the block of one that needs none. */
+const NO_BLOCK: Uint8Array = new Uint8Array();
 
 /** One iteration over a range. */
 class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
@@ -241,6 +266,7 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     valueStart: 0,
     valueEnd: 0,
     isOwned: false,
+    own: null,
   };
   #chunk: Source = NO_CHUNK;
   #sizes: Uint32Array = NO_CHUNK.words;
@@ -251,6 +277,9 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   #rows = 0;
   #taken = 0;
   #large: Source | null = null;
+  /** Where values that are kept lie, and the next of them; null if there are none. */
+  #block: ArrayBuffer | null = null;
+  #blockAt = 0;
   #isDone = false;
 
   constructor(reading: RangeReading<T>, chunkSize: number) {
@@ -302,16 +331,40 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     const place = this.#place;
     place.keyStart = place.keyEnd;
     place.keyEnd += sizes[index]!;
-    if (valueSize === LARGE_SIZE && this.#large !== null) {
+    if (this.#block !== null && valueSize >= limits.block_value_min) {
+      place.own = this.#cut(this.#block, valueSize);
+    } else if (valueSize === LARGE_SIZE && this.#large !== null) {
       place.values = this.#large;
       place.isOwned = true;
+      place.own = this.#reading.keepsBytes ? this.#large.bytes : null;
       place.valueStart = 0;
       place.valueEnd = this.#large.bytes.length;
     } else {
+      place.own = null;
       place.valueEnd = place.valueStart;
       place.valueStart -= valueSize;
     }
     return this.#row(this.#table, place);
+  }
+
+  /** The next value of the block. */
+  #cut(block: ArrayBuffer, size: number): Uint8Array {
+    const start = this.#blockAt;
+    this.#blockAt = (start + size + limits.block_alignment - 1) & -limits.block_alignment;
+    return block.byteLength === 0 ? this.#again() : new Uint8Array(block, start, size);
+  }
+
+  /** A value whose block somebody transferred away, from the state that the range has pinned. */
+  #again(): Uint8Array {
+    const { call, handle, scratch, words } = this.#access.session;
+    const { keys, keyStart, keyEnd } = this.#place;
+    scratch.keyA.bytes.set(keys.bytes.subarray(keyStart, keyEnd));
+    const found = call.range_find(handle, this.#range, keyEnd - keyStart);
+    if (found < 0) throw this.#failed(found);
+    const bytes = takeBytes(words[0]!);
+    const copied = call.value_copy(handle, bytes, bytes.length);
+    if (copied < 0) throw this.#failed(copied);
+    return bytes;
   }
 
   /** Makes sure that the chunk has a next row; false behind the last. */
@@ -340,6 +393,7 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     this.#isDone = true;
     this.#rows = this.#taken = 0;
     this.#held?.end();
+    this.#block = null;
     const { chunks } = this.#access.session;
     if (this.#chunk !== NO_CHUNK && chunks.length < CHUNKS_MAX) chunks.push(this.#chunk);
     this.#chunk = NO_CHUNK;
@@ -354,22 +408,45 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     const { bytes } = this.#chunk;
     const rowsMax = this.#chunkSize;
     const isFirst = this.#held === null;
-    const rows = isFirst
-      ? firstRows(this.#reading, rowsMax, bytes)
-      : call.range_next(handle, this.#range, rowsMax, bytes, bytes.length);
+    const { keepsBytes } = this.#reading;
+    const block = keepsBytes && this.#table.hasLarge ? openBlock() : NO_BLOCK;
+    const rows = isFirst ? firstRows(this.#reading, { rowsMax, bytes, block }) : call.range_next(
+      handle,
+      this.#range,
+      rowsMax,
+      bytes,
+      bytes.length,
+      block,
+      block.length,
+    );
     const isLast = rows < 0 || words[0] === 1;
     const opened = isFirst && rows >= 0 ? words[3]! : 0;
+    if (rows > 0 && keepsBytes) this.#enterBlock(block, rows);
+    // Values may be asked for once more as long as rows are left that have them in the block.
+    const isEnded = isLast && (this.#block === null || rows === 1);
     const result = rows > 0 ? this.#enter(rowsMax) : rows;
     // Only a range that goes on needs somebody who ends it.
-    if (opened !== 0 && isLast) call.range_close(handle, opened);
+    if (opened !== 0 && isEnded) call.range_close(handle, opened);
     else if (opened !== 0) this.#hold(opened);
-    else if (isLast) this.#held?.end();
+    else if (isEnded) this.#held?.end();
     if (result < 0) throw this.#failed(result);
     this.#isDone = isLast;
     this.#chunkSize = Math.min(CHUNK_MAX, rowsMax * 4);
     this.#rows = rows;
     this.#taken = 0;
     return rows > 0;
+  }
+
+  /** Takes what a chunk just fetched put into the block, and sees whether the next needs one. */
+  #enterBlock(block: Uint8Array, rows: number): void {
+    const { words } = this.#access.session;
+    const used = words[5]!;
+    closeBlock(used);
+    this.#block = used > 0 ? block.buffer as ArrayBuffer : null;
+    this.#blockAt = block.byteOffset;
+    const size = used + this.#chunk.bytes.length - words[4]!;
+    const isLarge = this.#chunk.words[1] === LARGE_SIZE;
+    this.#table.hasLarge = isLarge || size >= rows * limits.block_value_min;
   }
 
   #hold(range: number): void {
@@ -398,9 +475,10 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     place.keyEnd = rowsMax * ROW_SIZE;
     place.valueStart = bytes.length;
     place.isOwned = false;
+    place.own = null;
     this.#large = null;
     if (this.#sizes[1] !== LARGE_SIZE) return 0;
-    const large = new Uint8Array(new ArrayBuffer(words[1]!));
+    const large = takeBytes(words[1]!);
     this.#large = sourceOf(large);
     return call.value_copy(handle, large, large.length);
   }

@@ -231,11 +231,11 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
   }
 
   getRange(range?: RangeOptions<K>): RangeIterable<{ key: K; value: V }> {
-    return new Range(this.#reading(range, false, rowOf<V, K>));
+    return new Range(this.#reading(range, "values", rowOf<V, K>));
   }
 
   getKeys(range?: RangeOptions<K>): RangeIterable<K> {
-    return new Range(this.#reading(range, true, keyOf<K>));
+    return new Range(this.#reading(range, "keys", keyOf<K>));
   }
 
   getValues(_key: K, _range?: { reverse?: boolean; limit?: number }): RangeIterable<V> {
@@ -258,18 +258,20 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
 
   /** Rows as they are stored; for what copies tables without knowing their encodings. */
   rawRange(): RangeIterable<{ key: Uint8Array; value: Uint8Array }> {
-    return new Range(this.#reading(undefined, false, rawRowOf));
+    return new Range(this.#reading(undefined, "bytes", rawRowOf));
   }
 
   #reading<T>(
     range: RangeOptions<K> | undefined,
-    isKeysOnly: boolean,
+    what: "keys" | "values" | "bytes",
     row: MakeRow<T>,
   ): RangeReading<T> {
     this.#enter("read a range");
     const { access, scope, state: table } = this;
     const bounds = rangeBounds(access.session, table, range as RangeOptions<Key>);
-    return { access, scope, table, bounds, isKeysOnly, row };
+    const isKeysOnly = what === "keys";
+    const keepsBytes = what === "bytes" || what === "values" && table.values.adopt !== null;
+    return { access, scope, table, bounds, isKeysOnly, keepsBytes, row };
   }
 
   /** Makes sure that the state can be read. */
@@ -324,11 +326,19 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
 }
 
 function rowOf<V, K>(table: TableState, place: RowPlace): { key: K; value: V } {
-  const { values, valueStart, valueEnd } = place;
-  return {
-    key: table.keys.decode(place.keys, place.keyStart, place.keyEnd) as K,
-    value: table.values.decode(values, valueStart, valueEnd, place.isOwned) as V,
-  };
+  const key = table.keys.decode(place.keys, place.keyStart, place.keyEnd) as K;
+  const { values, valueStart, valueEnd, isOwned, own } = place;
+  const value = own === null
+    ? table.values.decode(values, valueStart, valueEnd, isOwned)
+    : adopted(table, own);
+  return { key, value: value as V };
+}
+
+/** The value of bytes that it may keep. */
+function adopted({ values }: TableState, own: Uint8Array): unknown {
+  // Another table may have this name by now, of an encoding that keeps no bytes.
+  if (values.adopt !== null) return values.adopt(own);
+  return values.decode(sourceOf(own), 0, own.length, true);
 }
 
 function keyOf<K>(table: TableState, place: RowPlace): K {
@@ -338,7 +348,7 @@ function keyOf<K>(table: TableState, place: RowPlace): K {
 function rawRowOf(_: TableState, place: RowPlace): { key: Uint8Array; value: Uint8Array } {
   return {
     key: copyBytes(place.keys, place.keyStart, place.keyEnd),
-    value: copyBytes(place.values, place.valueStart, place.valueEnd),
+    value: place.own ?? copyBytes(place.values, place.valueStart, place.valueEnd),
   };
 }
 

@@ -41,6 +41,9 @@ function withoutLimit(target: Target, bounds: Bounds): Bounds | null {
   return { lower, upper, isReverse, offset: 0, limit: Infinity };
 }
 
+/** Keys need no block. */
+const NO_BLOCK: Uint8Array = new Uint8Array();
+
 /** The key at a place of a range, counted from its beginning; null if it has fewer. */
 function keyAt(target: Target, bounds: Bounds, place: number): Uint8Array | null {
   const { session, table, writer } = target;
@@ -54,7 +57,7 @@ function keyAt(target: Target, bounds: Bounds, place: number): Uint8Array | null
   if (range < 0) throw failure(range, "remove a range");
   const row = new Uint32Array(2 + (session.keySizeMax >> 2));
   const bytes = new Uint8Array(row.buffer);
-  const rows = call.range_next(handle, range, 1, bytes, bytes.length);
+  const rows = call.range_next(handle, range, 1, bytes, bytes.length, NO_BLOCK, 0);
   call.range_close(handle, range);
   if (rows < 0) throw failure(rows, "remove a range");
   return rows === 0 ? null : bytes.subarray(8, 8 + row[0]!);

@@ -53,6 +53,8 @@ export class TableState {
   values: ValueBytes = valueEncodings[0]!;
   /** Whether the store is known to have the table, with these encodings. */
   isKept = false;
+  /** Whether its values seem not to be small: those that ranges came to last were not. */
+  hasLarge = false;
   #wanted: TableSettings = { keys: undefined, values: undefined };
   #isDropped = false;
 

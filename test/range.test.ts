@@ -1,5 +1,6 @@
 /** Ranges against a sorted list, in every combination of options, and their life. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import type { RangeOptions, Store } from "../src/mod.ts";
 import { Opened, randomFrom, turn } from "./Opened.ts";
@@ -296,6 +297,70 @@ test("getRange and getMany: values keep their bytes, whatever is done with other
   kept.forEach(({ value }, place) => check(value, place));
   kept.forEach(({ value }) => value.fill(0));
   many.forEach(check);
+});
+
+test("getRange: large values outlive what is done with others", async () => {
+  using opened = new Opened({ encoding: "binary", keyEncoding: "string" });
+  const { store } = opened;
+  const sizes = [1023, 1024, 5000, 1, 16_385, 70_000, 9000, 0, 4097, 300_000, 3_000_000];
+  const entries = Array.from({ length: 200 }, (_, index): [string, Uint8Array] => {
+    const size = index % 50 === 49 ? sizes[index % 11]! : sizes[index % 7]!;
+    return [String(index).padStart(4, "0"), new Uint8Array(size).fill(index + 1)];
+  });
+  store.putManySync(entries);
+  const isRight = (value: Uint8Array | undefined, index: number) => {
+    const wanted = entries[index]![1];
+    assert.equal(value?.constructor, Uint8Array);
+    assert.equal(value!.length, wanted.length, `value ${index}`);
+    assert.ok(Buffer.compare(value!, wanted) === 0, `value ${index}`);
+  };
+  for (const limit of [1, 2, 40, undefined]) {
+    const range = limit === undefined ? {} : { limit };
+    let index = 0;
+    for (const { value } of store.getRange(range)) {
+      isRight(value, index);
+      // Those that were not handed out yet must not notice.
+      if (index % 3 === 0 && value.length > 0) structuredClone(value, { transfer: [value.buffer] });
+      // A commit in between changes nothing for a range that began before it.
+      if (index % 20 === 0) store.putSync("0150", new Uint8Array(2000));
+      index += 1;
+    }
+    assert.equal(index, limit ?? entries.length);
+    store.putSync("0150", entries[150]![1]);
+    const kept = store.getRange(range).toArray();
+    const gotten = kept.map((_, place) => store.get(entries[place]![0]));
+    kept.forEach(({ value }, place) => isRight(value, place));
+    gotten.forEach(isRight);
+    kept.forEach(({ value }) => value.fill(0));
+    gotten.forEach(isRight);
+  }
+  const rows = store.getRange();
+  for (const { value } of rows) {
+    if (value.length > 0) structuredClone(value, { transfer: [value.buffer] });
+    break;
+  }
+  await turn();
+  assert.equal(store.readers().length, 0);
+});
+
+test("getRange: values are told from rubbish after their memory was used again", async () => {
+  using opened = new Opened({ encoding: "binary", keyEncoding: "string" });
+  const { store } = opened;
+  const entries = Array.from({ length: 400 }, (_, index): [string, Uint8Array] => {
+    return [String(index).padStart(4, "0"), new Uint8Array(3000 + index * 7).fill(index + 1)];
+  });
+  entries.push(["large", new Uint8Array(1_000_000).fill(77)]);
+  store.putManySync(entries);
+  const kept: [number, Uint8Array][] = [];
+  for (let round = 0; round < 60; round += 1) {
+    store.getRange().toArray().forEach(({ value }, index) => {
+      if (index === round || index === 400) kept.push([index, value]);
+    });
+    if (round % 10 === 9) await turn();
+  }
+  for (const [index, value] of kept) {
+    assert.ok(Buffer.compare(value, entries[index]![1]) === 0, `value ${index}`);
+  }
 });
 
 test("getRange: one made in an earlier turn lets its state go at the end of its own", async () => {

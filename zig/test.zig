@@ -72,6 +72,7 @@ comptime {
     _ = @import("abi/write.zig");
     _ = @import("abi/upkeep.zig");
     _ = @import("abi/registry.zig");
+    _ = @import("abi/lending.zig");
     _ = @import("abi/reflect.zig");
     _ = @import("abi/generate.zig");
     _ = @import("lib.zig");

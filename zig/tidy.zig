@@ -92,6 +92,7 @@ const zig_order = [_][]const u8{
     "abi/Session",
     "abi/damage",
     "abi/registry",
+    "abi/lending",
     "abi/read",
     "abi/write",
     "abi/upkeep",

@@ -214,7 +214,15 @@ pub const Session = struct {
         var sum: u64 = 0;
         var has_more = true;
         while (has_more) {
-            const answer = self.calls.range_next(self.handle, range, chunk_rows, &chunk, chunk.len);
+            const answer = self.calls.range_next(
+                self.handle,
+                range,
+                chunk_rows,
+                &chunk,
+                chunk.len,
+                null,
+                0,
+            );
             const rows = try self.check(answer);
             var value: usize = chunk.len;
             for (0..rows) |row| {

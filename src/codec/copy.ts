@@ -1,11 +1,16 @@
 /**
  * Copies of bytes for callers to keep, at the price the runtime asks least for.
+ * What is not small lies in blocks that several values share, large ones in memory of their own; on
+ * both, memory of the engine is used where the runtime's collector can give it back: it costs no
+ * zeros, and its pages have been used before.
  * Where a small typed array is dear to make, small copies share a larger buffer, as those of Buffer
  * do; what is handed out once is never handed out or written again.
  * Where even a call is dear beside them, small copies are made in a loop, four bytes at a time; of
  * bytes that stay as they are for a while, blocks are copied at once, and parts of a block handed
  * out.
  */
+
+import { limits } from "../../ffi/abi.ts";
 
 /** Bytes as they are copied from: also as words, unless they cannot be seen so. */
 export interface Copied {
@@ -31,12 +36,16 @@ export interface Still {
   blockEnd: number;
 }
 
-/** Small pieces share one buffer, large ones up to this size another. */
+/** Small pieces share one buffer, large ones up to this size another, a block. */
 const SMALL_MAX = 2048;
 const LARGE_MAX = 16384;
+/** Where small pieces share none, those from here on are large. */
+const ALONE_MAX = limits.block_value_min - 1;
 /** Sizes of those buffers: what one forgotten piece can keep in memory. */
 const SMALL_POOL_SIZE = 16384;
 const LARGE_POOL_SIZE = 65536;
+/** From here on a piece has lent memory to itself. */
+const LENT_MIN = 49152;
 /** Up to here a loop over words copies faster than a call does. */
 const LOOP_MAX = 1024;
 
@@ -57,13 +66,17 @@ type CopyInto = (
   size: number,
 ) => number;
 
+/** Lends memory of the engine as a buffer that owns it; null if there is none. */
+type Lend = (size: number) => ArrayBuffer | null;
+
 /**
- * How copies are made: each in memory of its own, or several in one buffer; and what fills small
- * ones of the first kind.
+ * How copies are made: small ones each in memory of its own, or several in one buffer; what fills
+ * those of the first kind; and where large ones get their memory, if not from the runtime.
  */
-export const copying: { isPooled: boolean; into: CopyInto | null } = {
+export const copying: { isPooled: boolean; into: CopyInto | null; lend: Lend | null } = {
   isPooled: false,
   into: null,
+  lend: null,
 };
 
 /** Stands for a block where there is none. */
@@ -145,10 +158,35 @@ export function setStill(still: Still, start: number, end: number): void {
 
 /** Memory for so many bytes, which the caller fills before anything else is copied. */
 export function takeBytes(size: number): Uint8Array {
-  if (!copying.isPooled || size > LARGE_MAX) return new Uint8Array(size);
-  if (size > SMALL_MAX) return takeLarge(size);
-  const at = reserve(size);
-  return new Uint8Array(pool, at, size);
+  if (size > LARGE_MAX) return takeAlone(size);
+  if (copying.isPooled) {
+    if (size > SMALL_MAX) return takeLarge(size);
+    const at = reserve(size);
+    return new Uint8Array(pool, at, size);
+  }
+  return size > ALONE_MAX && copying.lend !== null ? takeLarge(size) : new Uint8Array(size);
+}
+
+/** Memory for a piece that shares it with none. */
+function takeAlone(size: number): Uint8Array {
+  const { lend } = copying;
+  const isLent = lend !== null && size >= LENT_MIN && size <= limits.lent_size_max;
+  const memory = isLent ? lend(size) : null;
+  return memory === null ? new Uint8Array(size) : new Uint8Array(memory);
+}
+
+/**
+ * What is left of the block that large pieces share, a new one if that is little, for several
+ * pieces at once.
+ */
+export function openBlock(): Uint8Array {
+  if (largeUsed + LARGE_MAX > largePool.byteLength) newBlock();
+  return new Uint8Array(largePool, largeUsed);
+}
+
+/** Says how much of what openBlock() returned was filled; the rest is for other pieces. */
+export function closeBlock(size: number): void {
+  largeUsed += (size + 7) & ~7;
 }
 
 /** Takes bytes of the shared buffer, a new one if need be; where they begin. */
@@ -166,13 +204,16 @@ function reserve(size: number): number {
 
 /** Memory of the buffer that large pieces share, a new one if need be. */
 function takeLarge(size: number): Uint8Array {
-  if (largeUsed + size > largePool.byteLength) {
-    largePool = new ArrayBuffer(LARGE_POOL_SIZE);
-    largeUsed = 0;
-  }
+  if (largeUsed + size > largePool.byteLength) newBlock();
   const at = largeUsed;
   largeUsed += (size + 7) & ~7;
   return new Uint8Array(largePool, at, size);
+}
+
+/** Lets the block go, and takes another. */
+function newBlock(): void {
+  largePool = copying.lend?.(LARGE_POOL_SIZE) ?? new ArrayBuffer(LARGE_POOL_SIZE);
+  largeUsed = 0;
 }
 
 /** A copy in memory of its own, a plain Uint8Array whatever class the bytes are. */

@@ -211,6 +211,13 @@ pub fn value(self: *Range) Error![]const u8 {
     return search.valueBytes(self.pages(), self.cursor.value());
 }
 
+/// The value of any key in the state of the range; null if it has none.
+pub fn find(self: *Range, key: []const u8) Error!?[]const u8 {
+    if (self.tree.depth == 0) return null;
+    const found = try search.get(self.pages(), self.tree, key) orelse return null;
+    return try search.valueBytes(self.pages(), found);
+}
+
 /// Entries between the bounds, in O(log n).
 pub fn count(from: Pages, tree: page_format.Tree, bounds: Bounds) Error!u64 {
     if (tree.depth == 0) return 0;

@@ -25,6 +25,7 @@ const write = @import("write.zig");
 const upkeep = @import("upkeep.zig");
 const damage = @import("damage.zig");
 const registry = @import("registry.zig");
+const lending = @import("lending.zig");
 const reflect = @import("reflect.zig");
 
 pub const Code = codes.Code;
@@ -45,6 +46,12 @@ pub const limits = struct {
     pub const data_offset: u32 = sizes.data_offset;
     /// Bytes of the data area.
     pub const data_size: u32 = sizes.data_size;
+    /// Values of a range from this size on go to the block of its caller.
+    pub const block_value_min: u32 = sizes.block_value_min;
+    /// Each value in a block begins at a multiple of it.
+    pub const block_alignment: u32 = sizes.block_alignment;
+    /// The largest piece of memory that is lent, bytes.
+    pub const lent_size_max: u32 = lending.size_max;
     /// The longest name of a codec, bytes.
     pub const codec_name_size_max: u32 = 64;
     /// The attribute that adopts what the store keeps.
@@ -355,6 +362,24 @@ pub fn bytes_copy(
     return @intCast(to_size & 0x7fff_ffff);
 }
 
+/// Lends memory for values that the caller keeps.
+/// Memory: native, at least `size` bytes, with whatever was there before; the caller's until it is
+/// given back by the function that `lend_end` names, at any time and in any thread.
+/// Thread: any.
+/// Returns: its address; null if `size` is above `limits.lent_size_max`, or too much is lent.
+pub fn lend(size: u32) callconv(.c) ?*anyopaque {
+    return lending.borrow(size);
+}
+
+/// Names the function that takes lent memory back: its first argument is the address, its second
+/// one means nothing.
+/// Memory: none.
+/// Thread: any; so may the function be called.
+/// Returns: the address of the function.
+pub fn lend_end() callconv(.c) ?*anyopaque {
+    return @constCast(&lending.giveBack);
+}
+
 /// Looks one key up and tells where its value lies in the window.
 /// Memory: words: 0 offset, 1 size, for scope 0 also 2 the txnid of the newest state, to which the
 /// bytes belong. They are valid until the scope ends, for scope 0 until `unpin`. With result 1 the
@@ -431,6 +456,7 @@ pub fn range_open(
 
 /// Opens a range and fetches its first rows, in one call.
 /// Memory: as `range_open` and `range_next`; words[3] = the range, or 0 if it ended and is none.
+/// One that ended with more than one row, some of them in the block, is kept for `range_find`.
 /// Thread: the session's own.
 /// Returns: rows in this chunk. Codes: closed, corrupt, key_size, txn_ended, options,
 /// readers_full, out_of_memory.
@@ -444,18 +470,23 @@ pub fn range_first(
     rows_max: u32,
     buffer: ?[*]u8,
     size: u32,
+    block: ?[*]u8,
+    block_size: u32,
 ) callconv(.c) i32 {
     const sizes_of = .{ start_size, end_size, rows_max };
-    const arguments = .{ scope, table, flags } ++ sizes_of ++ .{ buffer, size };
+    const rooms = .{ bytesOf(buffer, size), bytesOf(block, block_size) };
+    const arguments = .{ scope, table, flags } ++ sizes_of ++ rooms;
     return runIn(session, table, read.rangeFirst, arguments);
 }
 
 /// Fetches the next rows of a range.
 /// Memory: writes to `buffer`, which is the caller's: first `rows_max` times [u32 key_size]
 /// [u32 value_size]; from there upwards the keys, one behind the other; from the end downwards the
-/// values. words[0] = 1 when the range ended, words[2] = where the keys end if all of them are
-/// ASCII, else 0, words[4] = where the values begin. A value_size of 0xffffffff: the value does not
-/// fit, words[1] = its size, and `value_copy` fetches it, at once.
+/// values. A value of `limits.block_value_min` bytes or more goes to `block` instead, if that has
+/// any bytes: upwards, each at a multiple of `limits.block_alignment`. words[0] = 1 when the range
+/// ended, words[2] = where the keys end if all of them are ASCII, else 0, words[4] = where the
+/// values begin, words[5] = how many bytes of the block are used. A value_size of 0xffffffff: the
+/// value does not fit, words[1] = its size, and `value_copy` fetches it, at once.
 /// Thread: the session's own.
 /// Returns: rows in this chunk. Codes: closed, corrupt, txn_ended, options.
 pub fn range_next(
@@ -464,12 +495,21 @@ pub fn range_next(
     rows_max: u32,
     buffer: ?[*]u8,
     size: u32,
+    block: ?[*]u8,
+    block_size: u32,
 ) callconv(.c) i32 {
-    const it = registry.find(session) orelse return Code.closed.result();
-    return read.rangeNext(it, range, rows_max, buffer, size) catch |err| {
-        if (err == error.Corrupt) damage.tell(it, read.tableOfRange(it, range));
-        return registry.fail(err);
-    };
+    const rooms = .{ bytesOf(buffer, size), bytesOf(block, block_size) };
+    return onRange(session, read.rangeNext, range, .{rows_max} ++ rooms);
+}
+
+/// Looks one key up in the state of a range and leaves its value pending.
+/// Memory: key in area A; words[0] = the value's size. A value of at least one byte is fetched by
+/// `value_copy`, at once.
+/// Thread: the session's own.
+/// Returns: the value's size. Codes: not_found, large, closed, corrupt, key_size, txn_ended.
+pub fn range_find(session: u32, range: u32, key_size: u32) callconv(.c) i32 {
+    explain.clear();
+    return onRange(session, read.rangeFind, range, .{key_size});
 }
 
 /// Lets a range and its state go.
@@ -834,6 +874,20 @@ inline fn hotIn(handle: u32, table: ?u32, comptime call: anytype, arguments: any
         if (err == error.Corrupt) damage.tell(session, table);
         return registry.fail(err);
     };
+}
+
+/// A call about an open range: damage is told with its page and the range's table.
+inline fn onRange(handle: u32, comptime call: anytype, range: u32, arguments: anytype) i32 {
+    const session = registry.find(handle) orelse return Code.closed.result();
+    return @call(.auto, call, .{ session, range } ++ arguments) catch |err| {
+        if (err == error.Corrupt) damage.tell(session, read.tableOfRange(session, range));
+        return registry.fail(err);
+    };
+}
+
+/// Bytes of a caller; none if there is no address.
+fn bytesOf(buffer: ?[*]u8, size: u32) []u8 {
+    return (buffer orelse return &.{})[0..size];
 }
 
 fn opened(

@@ -242,16 +242,15 @@ pub fn rangeFirst(
     start_size: u32,
     end_size: u32,
     rows_max: u32,
-    buffer: ?[*]u8,
-    size: u32,
+    room: []u8,
+    block: []u8,
 ) Error!i32 {
-    const room = (buffer orelse return error.Options)[0..size];
     if (session.isTxnScope(scope)) {
         // What it reads has to be frozen before anything else is written.
         const handle = try rangeOpen(session, scope, table, flags, start_size, end_size);
         errdefer _ = rangeClose(session, @intCast(handle)) catch {}; // the first error is told
         const range = session.ranges.get(@intCast(handle)).?;
-        const rows = try fetchRows(session, range, rows_max, room);
+        const rows = try fetchRows(session, range, rows_max, room, block);
         session.setWord(3, handle);
         return rows;
     }
@@ -261,16 +260,20 @@ pub fn rangeFirst(
     var range = try session.borrowRange(scope, table, limit, options);
     range.place();
     range.table = table;
-    const rows = try fetchRows(session, &range, rows_max, room);
-    const is_ended = !range.is_held_back and !range.hasMore();
+    const rows = try fetchRows(session, &range, rows_max, room, block);
+    // Who loses the block asks for its values once more, unless there is but one.
+    const is_asked = rows > 1 and session.words()[5] > 0;
+    const is_ended = !range.is_held_back and !range.hasMore() and !is_asked;
     session.setWord(3, if (is_ended) 0 else try session.keepRange(&range));
     return rows;
 }
 
 /// Rows as `c_abi.range_next` lays them out: sizes, then keys upwards, and values downwards from
-/// the end, so that keys lie together.
+/// the end, so that keys lie together; values that are not small go to the block, if there is one.
 const Chunk = struct {
     room: []u8,
+    block: []u8,
+    block_used: usize = 0,
     rows_max: u32,
     rows: u32 = 0,
     keys_end: usize,
@@ -279,22 +282,41 @@ const Chunk = struct {
     seen: u8 = 0,
     /// The value added last, and where it goes: it is copied when the next one is being loaded.
     owed: []const u8 = &.{},
-    owed_start: usize = 0,
+    owed_to: []u8 = &.{},
 
-    fn init(room: []u8, rows_max: u32) Error!Chunk {
+    fn init(room: []u8, block: []u8, rows_max: u32) Error!Chunk {
         const keys_start = @as(usize, rows_max) * row_header_size;
         if (keys_start > room.len) return error.Options;
         const values_start = room.len;
         return .{
             .room = room,
+            .block = block,
             .rows_max = rows_max,
             .keys_end = keys_start,
             .values_start = values_start,
         };
     }
 
-    fn hasRoom(self: *const Chunk, size: usize) bool {
-        return self.values_start - self.keys_end >= size;
+    fn hasRoom(self: *const Chunk, key_size: usize, value_size: usize) bool {
+        const room = self.values_start - self.keys_end;
+        if (!self.isForBlock(value_size)) return room >= key_size + value_size;
+        return room >= key_size and self.block.len - self.block_used >= value_size;
+    }
+
+    fn isForBlock(self: *const Chunk, value_size: usize) bool {
+        return self.block.len > 0 and value_size >= limits.block_value_min;
+    }
+
+    /// The place of a value, for which there is room.
+    fn take(self: *Chunk, size: usize) []u8 {
+        if (self.isForBlock(size)) {
+            const start = self.block_used;
+            const end = std.mem.alignForward(usize, start + size, limits.block_alignment);
+            self.block_used = @min(end, self.block.len);
+            return self.block[start..][0..size];
+        }
+        self.values_start -= size;
+        return self.room[self.values_start..][0..size];
     }
 
     /// Adds the row on which a range stands; `value` is empty if it is elsewhere.
@@ -302,10 +324,9 @@ const Chunk = struct {
         const key = try range.keyInto(self.room[self.keys_end..self.values_start]);
         for (key) |byte| self.seen |= byte;
         self.keys_end += key.len;
-        self.values_start -= value.len;
         self.settle();
         self.owed = value;
-        self.owed_start = self.values_start;
+        self.owed_to = self.take(value.len);
         const sizes = self.room[self.rows * row_header_size ..][0..row_header_size];
         std.mem.writeInt(u32, sizes[0..4], @intCast(key.len), .little);
         std.mem.writeInt(u32, sizes[4..8], value_size, .little);
@@ -314,8 +335,9 @@ const Chunk = struct {
 
     /// Copies the value that was added last.
     fn settle(self: *Chunk) void {
-        @memcpy(self.room[self.owed_start..][0..self.owed.len], self.owed);
+        @memcpy(self.owed_to, self.owed);
         self.owed = &.{};
+        self.owed_to = &.{};
     }
 };
 
@@ -341,11 +363,11 @@ pub fn rangeNext(
     session: *Session,
     handle: u32,
     rows_max: u32,
-    buffer: ?[*]u8,
-    size: u32,
+    room: []u8,
+    block: []u8,
 ) Error!i32 {
     const range = session.ranges.get(handle) orelse return error.TxnEnded;
-    return fetchRows(session, range, rows_max, (buffer orelse return error.Options)[0..size]);
+    return fetchRows(session, range, rows_max, room, block);
 }
 
 /// The table that a range reads; null: there is no such range.
@@ -354,11 +376,28 @@ pub fn tableOfRange(session: *Session, handle: u32) ?u32 {
     return range.table;
 }
 
-/// Fetches the next rows of a range into `room`.
-fn fetchRows(session: *Session, range: *Range, rows_max: u32, room: []u8) Error!i32 {
+/// The size of the value of a key in the state of a range, which is left pending.
+pub fn rangeFind(session: *Session, handle: u32, key_size: u32) Error!i32 {
+    session.pending = &.{};
+    const range = session.ranges.get(handle) orelse return error.TxnEnded;
+    if (range.is_ended) return error.TxnEnded;
+    const bytes = try range.find(try session.keyA(key_size)) orelse return error.NotFound;
+    session.pending = bytes;
+    session.setWord(0, bytes.len);
+    return std.math.cast(i32, bytes.len) orelse error.Large;
+}
+
+/// Fetches the next rows of a range into `room` and `block`.
+fn fetchRows(
+    session: *Session,
+    range: *Range,
+    rows_max: u32,
+    room: []u8,
+    block: []u8,
+) Error!i32 {
     if (range.is_ended) return error.TxnEnded;
     session.pending = &.{};
-    var chunk: Chunk = try .init(room, rows_max);
+    var chunk: Chunk = try .init(room, block, rows_max);
     while (chunk.rows < rows_max) {
         if (!range.is_held_back and !try range.next()) break;
         range.is_held_back = true;
@@ -366,11 +405,11 @@ fn fetchRows(session: *Session, range: *Range, rows_max: u32, room: []u8) Error!
         fetchValue(value);
         const key_size = range.keySize();
         if (key_size > limits.key_area_size) return error.Corrupt;
-        if (chunk.hasRoom(key_size + value.len)) {
+        if (chunk.hasRoom(key_size, value.len)) {
             try chunk.add(range, value, @intCast(value.len));
         } else if (chunk.rows == 0) {
             // The caller fetches the value by `value_copy`.
-            if (!chunk.hasRoom(key_size)) return error.Options;
+            if (!chunk.hasRoom(key_size, 0)) return error.Options;
             session.pending = value;
             session.setWord(1, value.len);
             try chunk.add(range, &.{}, value_elsewhere);
@@ -383,6 +422,7 @@ fn fetchRows(session: *Session, range: *Range, rows_max: u32, room: []u8) Error!
     session.setWord(0, @intFromBool(!range.is_held_back and !range.hasMore()));
     session.setWord(2, if (chunk.seen < 0x80) chunk.keys_end else 0);
     session.setWord(4, chunk.values_start);
+    session.setWord(5, chunk.block_used);
     return @intCast(chunk.rows);
 }
 

@@ -16,3 +16,7 @@ pub const key_area_size: u32 = 32768;
 pub const data_offset: u32 = 66048;
 /// Bytes of the data area.
 pub const data_size: u32 = scratch_size - data_offset;
+/// Values of a range from this size on go to the block of its caller.
+pub const block_value_min: u32 = 1024;
+/// Each value in a block begins at a multiple of it.
+pub const block_alignment: u32 = 8;
