@@ -356,6 +356,9 @@ test("getRange: values are told from rubbish after their memory was used again",
     store.getRange().toArray().forEach(({ value }, index) => {
       if (index === round || index === 400) kept.push([index, value]);
     });
+    // Memory goes with a buffer wherever it is moved to.
+    const large = store.get("large")!;
+    kept.push([400, structuredClone(large, { transfer: [large.buffer] })]);
     if (round % 10 === 9) await turn();
   }
   for (const [index, value] of kept) {
