@@ -22,8 +22,8 @@ const TOLERANCE = 0.015;
 /** The workload that the loop is measured by. */
 const MEASURED_BY = "get_hot";
 /** Turns of the loop, at first; attempts at finding the right number. */
-const TURNS = 40;
-const ATTEMPTS = 5;
+const TURNS = 160;
+const ATTEMPTS = 8;
 
 const file = "zig/abi/c_abi.zig";
 const place = /(inline fn hot\([^\n]*\n)/;
@@ -41,9 +41,21 @@ export function plant(folder, turns) {
   writeFileSync(path, source.replace(place, `$1${loop}`));
 }
 
-/** The next number of turns to try, given what so many turns cost. */
-export function nextTurns(turns, slowdown) {
-  return Math.max(1, Math.round(turns * PLANTED / Math.max(slowdown, 0.01)));
+/**
+ * The next number of turns to try, given what was tried: between what was too few and what was too
+ * many, else in proportion. A short loop hides behind loads that are waited for, so that its cost
+ * is no line through nothing.
+ */
+export function nextTurns(tried) {
+  const sorted = tried.toSorted((a, b) => a.turns - b.turns);
+  const below = sorted.findLast(({ slowdown }) => slowdown < PLANTED);
+  const above = sorted.find(({ slowdown }) => slowdown >= PLANTED);
+  if (below === undefined || above === undefined) {
+    const [{ turns, slowdown }] = below === undefined ? sorted : sorted.toReversed();
+    return Math.max(1, Math.round(turns * PLANTED / Math.max(slowdown, PLANTED / 4)));
+  }
+  const share = (PLANTED - below.slowdown) / (above.slowdown - below.slowdown);
+  return Math.round(below.turns + share * (above.turns - below.turns));
 }
 
 async function measureSlowdown({ runtime, judge }, base, planted) {
@@ -65,6 +77,7 @@ async function measureSlowdown({ runtime, judge }, base, planted) {
 
 /** A tree in which the hot call is found to take 15 % longer. */
 async function makePlanted(using, base) {
+  const tried = [];
   let turns = TURNS;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const folder = await using.makeTree(
@@ -79,7 +92,8 @@ async function makePlanted(using, base) {
     if (Math.abs(ratio.middle - 1 - PLANTED) <= TOLERANCE) {
       return { folder, turns, ratio };
     }
-    turns = nextTurns(turns, ratio.middle - 1);
+    tried.push({ turns, slowdown: ratio.middle - 1 });
+    turns = nextTurns(tried);
   }
   throw new Error(
     `no loop slows ${MEASURED_BY} by 15 %: the machine is too busy to tell`,

@@ -160,7 +160,10 @@ test("gate: the loop is planted where every hot call passes, and only there", ()
   const added = planted.filter((line) => !source.includes(line));
   assert.equal(added.length, 2);
   assert.match(added[0]!, /turns: u32 = 77;/);
-  assert.equal(nextTurns(40, 0.3), 20);
+  const first = { turns: 40, slowdown: 0.3 };
+  assert.equal(nextTurns([first]), 20);
+  assert.equal(nextTurns([{ turns: 40, slowdown: 0 }]), 160);
+  assert.equal(nextTurns([first, { turns: 20, slowdown: 0.1 }]), 25);
 });
 
 test("gate: the experiment's table counts what passed and what was caught", () => {
