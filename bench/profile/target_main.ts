@@ -10,7 +10,7 @@ import process from "node:process";
 import { open } from "../../src/mod.ts";
 import { Random } from "../data.ts";
 import { findEngines } from "../engines/all.ts";
-import { sizesOf } from "../sizes.ts";
+import { type Sizes, sizesOf } from "../sizes.ts";
 import { contents, Stores } from "../stores.ts";
 import { timeCalls } from "../timing.ts";
 import { anyKey, touch } from "../workloads/workload.ts";
@@ -29,6 +29,8 @@ export interface TargetReport {
 /** What the line begins with. */
 export const REPORT = "@@profile ";
 const ENGINE = "zeolite";
+/** Entries of the large store: enough to leave the processor's caches, and soon there. */
+const ENTRIES = 200_000;
 /** Bytes that an entry takes beside its key and its value: head, slot, and sizes. */
 const ENTRY_COST = 14;
 const PAGE_HEADER = 24;
@@ -66,8 +68,7 @@ function storeFigures(path: string): Figures {
 }
 
 /** What a get and a key of getMany take in the store that most workloads read. */
-async function probe(stores: Stores, quick: boolean): Promise<Figures> {
-  const sizes = sizesOf(quick, {});
+async function probe(stores: Stores, sizes: Sizes): Promise<Figures> {
   const filled = contents.large(sizes);
   if (!existsSync(stores.path(filled.name))) return {};
   const store = await stores.openFilled(filled, "unflushed");
@@ -91,7 +92,7 @@ async function run(name: string, seconds: number, folder: string, quick: boolean
   const stores = new Stores(engines[0]!, folder);
   const workload = workloadOf(name);
   if (workload.begin === undefined) throw new Error(`Cannot profile ${name}: it is of the machine`);
-  const sizes = sizesOf(quick, quick ? {} : { entries: 200_000 });
+  const sizes = sizesOf(quick, quick ? {} : { entries: ENTRIES });
   const session = await workload.begin({ stores, sizes });
   const times: number[] = [];
   let operations = 0;
@@ -104,7 +105,7 @@ async function run(name: string, seconds: number, folder: string, quick: boolean
   await session.end();
   const [first] = existsSync(join(folder, ENGINE)) ? readdirSync(join(folder, ENGINE)) : [];
   const stands = first === undefined ? {} : storeFigures(stores.path(first));
-  const probed = workload.group === "reads" ? await probe(stores, quick) : {};
+  const probed = workload.group === "reads" ? await probe(stores, sizes) : {};
   return { workload: name, operations, times, figures: { ...stands, ...probed } };
 }
 
