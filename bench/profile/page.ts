@@ -44,7 +44,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 data.forEach((graph, index) => {
   const box = document.getElementById("graph" + index);
   const chart = flamegraph.default().width(Math.max(600, box.clientWidth)).cellHeight(18)
-    .minFrameSize(1).sort(true).selfValue(false)
+    .minFrameSize(1).sort(true).selfValue(false).transitionDuration(0)
     .label((d) => d.data.name + " (" + (100 * d.data.value / graph.samples).toFixed(1) + " %)");
   d3.select(box).datum(graph.tree).call(chart);
   const find = document.getElementById("find" + index);

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { currentRuntime, currentVersion, isExecutable, scriptCommand } from "../../ffi/runtimes.ts";
 import { canCount, countFlushes } from "../flushes.ts";
-import { shorten } from "../report.ts";
+
 import { RunFolder } from "../stores.ts";
 import { median } from "../timing.ts";
 import { workloadOf } from "../workloads/all.ts";
@@ -56,21 +56,25 @@ export interface Profile {
 const HOTTEST = 12;
 const target = new URL("target_main.ts", import.meta.url);
 
-/** Runs the target to its end, under another program if there is one. */
+/**
+ * Runs the target to its end, under another program if there is one. All runs have their stores in
+ * one folder, so that only the first, which is not sampled, fills what the workload reads.
+ */
 class Target {
   readonly #options: ProfileOptions;
+  readonly #stores: RunFolder;
   readonly #library: string | undefined;
 
-  constructor(options: ProfileOptions, library: string | undefined) {
+  constructor(options: ProfileOptions, stores: RunFolder, library?: string) {
     this.#options = options;
+    this.#stores = stores;
     this.#library = library;
   }
 
   run(prefix: readonly string[], more: readonly string[]): TargetReport {
-    using folder = new RunFolder();
     const command = scriptCommand(target, currentRuntime(), more);
     const { workload, seconds, isQuick } = this.#options;
-    const own = [workload, String(seconds), folder.path, ...(isQuick ? ["--quick"] : [])];
+    const own = [workload, String(seconds), this.#stores.path, ...(isQuick ? ["--quick"] : [])];
     const [started, ...args] = [...prefix, ...command, ...own];
     const env = this.#library === undefined
       ? process.env
@@ -159,7 +163,10 @@ function write({ folder }: ProfileOptions, profile: Profile, samples: Samples): 
   const { workload, runtime, time, suggestions, missing } = profile;
   const page = profilePage({
     title: `Profile of ${workload}`,
-    facts: [runtime, `${shorten(time)} ns an operation, in the turn in the middle`],
+    facts: [
+      runtime,
+      `${Math.round(time).toLocaleString("en")} ns an operation, in the turn in the middle`,
+    ],
     graphs: [...each(samples)].map(([title, , stacks]) => graphOf(title, stacks)),
     suggestions,
     missing,
@@ -174,7 +181,7 @@ function write({ folder }: ProfileOptions, profile: Profile, samples: Samples): 
 }
 
 /** Takes samples as well as can be done here; the rest is told. */
-function sample(options: ProfileOptions, missing: string[]): Samples {
+function sample(options: ProfileOptions, stores: RunFolder, missing: string[]): Samples {
   const { tell } = options;
   const scratch = mkdtempSync(join(tmpdir(), "zeolite-profile-"));
   const samples: { native?: Stacks; script?: Stacks } = {};
@@ -185,10 +192,10 @@ function sample(options: ProfileOptions, missing: string[]): Samples {
       const symbols = buildWithSymbols();
       if (symbols.reason !== undefined) missing.push(symbols.reason);
       tell("sampling with perf");
-      samples.native = withPerf(new Target(options, symbols.path), scratch);
+      samples.native = withPerf(new Target(options, stores, symbols.path), scratch);
     } else missing.push(noPerf);
     tell("sampling with the runtime's profiler");
-    samples.script = withRuntime(new Target(options, undefined), scratch);
+    samples.script = withRuntime(new Target(options, stores), scratch);
   } catch (error) {
     missing.push(`a profile: ${(error as Error).message}`);
   } finally {
@@ -203,8 +210,9 @@ export async function profile(options: ProfileOptions): Promise<Profile> {
   workloadOf(workload);
   const missing: string[] = [];
   tell("taking figures");
-  const report = new Target(options, undefined).run([], []);
-  const samples = sample(options, missing);
+  using stores = new RunFolder();
+  const report = new Target(options, stores).run([], []);
+  const samples = sample(options, stores, missing);
   tell("counting flushes");
   const flushes = await flushesOf(options);
   const { native, script } = samples;
