@@ -41,6 +41,18 @@ const CHART_MARGIN = 90;
 /** Workloads that the trend shows, unless fewer were measured. */
 const TREND_ROWS = ["get_hot", "get_random", "scan_full", "load_random", "put_1m", "await_durable"];
 
+/** Colours that stand out from white and from black; with the symbols they are told apart in grey. */
+const COLOURS = ["#4c8dd6", "#e8833a", "#3f9e5a", "#c65fb8", "#d8a520", "#d9534f", "#7f8c9b"];
+const SYMBOLS = [
+  "circle",
+  "diamond",
+  "triangle",
+  "rect",
+  "emptyCircle",
+  "emptyRect",
+  "emptyTriangle",
+];
+
 /** Four significant digits. */
 export function digits(value: number): string {
   return String(Number(value.toPrecision(4)));
@@ -79,10 +91,15 @@ function peersChart(run: Results): Chart | undefined {
     return peers.some(({ id }) => ratioOf(row, OURS, id) !== undefined);
   });
   if (rows.length === 0) return undefined;
-  const series = peers.map(({ id, name }) => ({
+  const even = { silent: true, symbol: "none", label: { show: false }, data: [{ xAxis: 1 }] };
+  const series = peers.map(({ id, name }, place) => ({
     type: "scatter",
     name,
-    symbolSize: 10,
+    symbol: SYMBOLS[place % SYMBOLS.length],
+    symbolSize: 11,
+    ...(place > 0 ? {} : {
+      markLine: { ...even, lineStyle: { color: "#888", type: "solid", width: 2 } },
+    }),
     data: rows.flatMap((row) => {
       const ratio = ratioOf(row, OURS, id);
       return ratio === undefined ? [] : [[Number(digits(ratio.middle)), row.title]];
@@ -93,9 +110,10 @@ function peersChart(run: Results): Chart | undefined {
     title: "How many times as fast Zeolite is as each peer (right of 1: ahead)",
     height: rows.length * LINE_HEIGHT + CHART_MARGIN,
     option: {
-      legend: { top: 0 },
+      color: COLOURS,
+      legend: { top: 0, itemGap: 18 },
       tooltip: {},
-      grid: { left: 290, right: 30, top: 40, bottom: 30 },
+      grid: { left: 10, right: 30, top: 40, bottom: 30, containLabel: true },
       xAxis: { type: "log", logBase: 10 },
       yAxis: { type: "category", inverse: true, data: rows.map(({ title }) => title) },
       series,
@@ -141,6 +159,7 @@ function trendSection({ history }: Collected): Section[] {
   const runtimes = [...new Set(history.map(({ runtime }) => runtime))];
   const charts = runtimes.flatMap((runtime): Chart[] => {
     const entries = history.filter((entry) => entry.runtime === runtime);
+    if (entries.length < 2) return [];
     const known = TREND_ROWS.filter((id) => entries.some(({ times }) => id in times));
     const ids = known.length > 0 ? known : Object.keys(entries.at(-1)!.times).slice(0, 6);
     return [{
@@ -148,16 +167,19 @@ function trendSection({ history }: Collected): Section[] {
       title: `${runtime}: time by commit, of that of the first (below 1: faster)`,
       height: 360,
       option: {
-        legend: { top: 0 },
+        color: COLOURS,
+        legend: { top: 0, itemGap: 18 },
         tooltip: { trigger: "axis" },
         grid: { left: 60, right: 20, top: 40, bottom: 40 },
         xAxis: { type: "category", data: entries.map(({ commit }) => commit) },
         yAxis: { type: "value", scale: true },
-        series: ids.map((id) => {
+        series: ids.map((id, place) => {
           const first = entries.find(({ times }) => id in times)!.times[id]!;
           return {
             type: "line",
             name: id,
+            symbol: SYMBOLS[place % SYMBOLS.length],
+            symbolSize: 8,
             connectNulls: true,
             data: entries.map(({ times }) => {
               return id in times ? Number(digits(times[id]! / first)) : null;
@@ -167,8 +189,10 @@ function trendSection({ history }: Collected): Section[] {
       },
     }];
   });
-  if (charts.length === 0) return [];
-  const note = "Figures of different runs: a trend is a hint, the gate is the judge.";
+  if (runtimes.length === 0) return [];
+  const note = charts.length > 0
+    ? "Figures of different runs: a trend is a hint, the gate is the judge."
+    : "One commit was measured and kept: the next one that is makes a trend.";
   return [{ title: "Trends", notes: [note], charts, tables: [] }];
 }
 
