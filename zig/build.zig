@@ -25,6 +25,11 @@ const cross_targets = [_]std.Target.Query{
 /// Whether the library keeps what a profiler needs.
 var has_symbols = false;
 
+/// Whether it keeps what lays it out anew needs: names, relocations, and a function that is run
+/// when it is loaded and one when it is unloaded, in whose place the instrumented library has its
+/// own.
+var has_relocations = false;
+
 pub fn build(b: *std.Build) void {
     putProductsBesideSources(b);
     const target = b.standardTargetOptions(.{ .default_target = defaultTarget() });
@@ -37,6 +42,11 @@ pub fn build(b: *std.Build) void {
         bool,
         "symbols",
         "Keep names and frame pointers in the library, for a profiler (default false)",
+    ) orelse false;
+    has_relocations = b.option(
+        bool,
+        "relocations",
+        "Keep names and relocations in the library, for llvm-bolt (default false)",
     ) orelse false;
     const os = b.option(OsChoice, "os", "System under the step `test`") orelse .simulated;
 
@@ -113,7 +123,8 @@ fn addLibrary(
         .root_module = createModule(b, "lib.zig", target, optimize, .native, true),
     });
     const link = b.addSystemCommand(&.{ b.graph.zig_exe, "build-lib", "-dynamic" });
-    link.addArg(if (has_symbols) "-fno-strip" else "-fstrip");
+    link.addArg(if (has_symbols or has_relocations) "-fno-strip" else "-fstrip");
+    if (has_relocations) link.addArg("--emit-relocs");
     link.setName(b.fmt("link {s}", .{libraryName(target)}));
     link.addArgs(&.{ "--name", "zeolite", "-lc" });
     link.addArgs(&.{ "-target", target.query.zigTriple(b.allocator) catch @panic("OOM") });
@@ -123,6 +134,10 @@ fn addLibrary(
     link.addArgs(&.{ "--global-cache-dir", b.graph.global_cache_root.path orelse "." });
     link.addArtifactArg(object);
     for (wideObjects(b, target, optimize, true)) |wide| link.addArtifactArg(wide);
+    if (has_relocations) link.addFileArg(b.addWriteFiles().add("hooks.c",
+        \\void _init(void) {}
+        \\void _fini(void) {}
+    ));
     return link.addPrefixedOutputFileArg("-femit-bin=", libraryName(target));
 }
 
@@ -151,7 +166,7 @@ fn wideObjects(
             .root_source_file = b.path("wide.zig"),
             .target = b.resolveTargetQuery(query),
             .optimize = optimize,
-            .strip = if (is_shipped) !has_symbols else null,
+            .strip = if (is_shipped) !(has_symbols or has_relocations) else null,
             .omit_frame_pointer = if (has_symbols) false else null,
             .pic = if (is_shipped) true else null,
         });
@@ -363,7 +378,7 @@ fn createModule(
         .target = target,
         .optimize = optimize,
         .link_libc = true,
-        .strip = if (is_shipped) !has_symbols else null,
+        .strip = if (is_shipped) !(has_symbols or has_relocations) else null,
         .omit_frame_pointer = if (has_symbols) false else null,
         .pic = if (is_shipped) true else null,
     });
