@@ -3,7 +3,6 @@
  * for this one, and with the checks of ReleaseSafe. The hot functions are chosen by the processor in
  * every build, so little is to be expected of a newer baseline; this measures how little.
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -20,14 +19,7 @@ export const builds = [
 ];
 
 /** Rows that are compared: each way through the engine once. */
-const rows = "get-hot,get-random,getmany,scan,put,txn-100,load-random";
-
-/** Tools that lay a build out anew or teach it by a profile; what they gave is in bench/README. */
-export function missingTools() {
-  return ["llvm-bolt", "llvm-profdata"].filter((name) => {
-    return spawnSync(name, ["--version"], { stdio: "ignore" }).error !== undefined;
-  });
-}
+export const rows = "get-hot,get-random,getmany,scan,put,txn-100,load-random";
 
 export function libraryOf(name) {
   const file = process.platform === "darwin" ? "libzeolite.dylib" : "libzeolite.so";
@@ -66,7 +58,7 @@ export function ratiosOf(report) {
 
 /** The table of all builds that were measured. */
 export function buildsTable() {
-  const measured = builds.map(([name]) => name).filter((name) => {
+  const measured = [...builds.map(([name]) => name), "BOLT"].filter((name) => {
     return existsSync(join(cache, `${name}.json`));
   });
   if (measured.length === 0) return "No build was compared.\n";

@@ -21,9 +21,9 @@ import {
   builds,
   buildsTable,
   compareArguments,
-  missingTools,
   writePageTable,
 } from "./builds.mjs";
+import { findBolt } from "./builds_bolt.mjs";
 import { build, install } from "./setup.mjs";
 import { capture, root, runOrExit, tools, zigBuild } from "./tools.mjs";
 
@@ -50,6 +50,7 @@ const results = join(root, "bench", "results");
 const native = join(root, "zig-out", "bin", "bench-native");
 const bench = ["scripts/bench.mjs", "--json"];
 const little = quick ? ["--quick"] : [];
+const bolt = findBolt();
 const pages = join(results, "pages", "page_sizes.json");
 
 /** What is measured of the whole benchmark, in the time there is. */
@@ -68,6 +69,10 @@ function* allSteps() {
   for (const [name, args] of builds) {
     yield [`build ${name}`, [tools.zig, buildArguments(args, name)], 5];
     yield [`compare ${name}`, [native, compareArguments(name, quick)], 2];
+  }
+  if (bolt !== undefined) {
+    yield ["build BOLT", node("scripts/builds_bolt.mjs"), 5];
+    yield ["compare BOLT", [native, compareArguments("BOLT", quick)], 2];
   }
   for (const micro of ["btree_ops", "page_alloc", "realistic", "db_comparison"]) {
     const time = quick ? [] : ["--milliseconds", "60"];
@@ -149,10 +154,10 @@ const done = [];
 for (const [index, step] of steps.entries()) {
   done.push(await runStep(step, index + 1, steps.length, begin));
 }
-const missing = missingTools();
-const notes = missing.length === 0
-  ? "BOLT and profiles are used by hand: bench/README.md has how, and what they gave."
-  : `Not measured: a layout by BOLT, a build by profile (${missing.join(", ")} is not here).`;
+const notes = bolt === undefined
+  ? "Skipped: a layout by BOLT. There is no llvm-bolt here: Debian and Ubuntu have it in bolt-19 and " +
+    "later, and the releases of LLVM have it."
+  : "BOLT: linked with relocations, instrumented, run over these rows, and laid out by that.";
 const report = `# Performance
 
 | step | | time |

@@ -1,7 +1,10 @@
 /** What `npm run perf` makes of figures: tables of builds and of page sizes, and its steps. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { findBolt } from "../scripts/builds_bolt.mjs";
 import {
   buildArguments,
   builds,
@@ -32,6 +35,13 @@ test("perf: every build has a folder of its own", () => {
     assert.ok(!all.includes("zig-out"));
     assert.ok(compareArguments(name, true).includes(libraryOf(name)));
   }
+});
+
+test("perf: BOLT has its steps where it is installed", () => {
+  const script = fileURLToPath(new URL("../scripts/perf.mjs", import.meta.url));
+  const { stdout } = spawnSync("node", [script, "--list"], { encoding: "utf8" });
+  assert.match(stdout, /^build native /m);
+  assert.equal(/^build BOLT .*\ncompare BOLT /m.test(stdout), findBolt() !== undefined);
 });
 
 test("perf: the table of page sizes rises, whatever the order of the columns", () => {

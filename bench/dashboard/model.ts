@@ -41,7 +41,7 @@ const CHART_MARGIN = 90;
 /** Workloads that the trend shows, unless fewer were measured. */
 const TREND_ROWS = ["get_hot", "get_random", "scan_full", "load_random", "put_1m", "await_durable"];
 
-/** Colours that stand out from white and from black; with the symbols they are told apart in grey. */
+/** Colours that stand out from white and from black; symbols tell them apart in grey. */
 const COLOURS = ["#4c8dd6", "#e8833a", "#3f9e5a", "#c65fb8", "#d8a520", "#d9534f", "#7f8c9b"];
 const SYMBOLS = [
   "circle",

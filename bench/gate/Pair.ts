@@ -4,6 +4,11 @@
  * for as long as they do; within it the builds take turns base, head, head, base, or the other way
  * round, so that whatever grows or fades disturbs both alike. Which comes first is shuffled by the
  * seed.
+ *
+ * Turns are short, a few milliseconds, and many: other programs come and go in tens of
+ * milliseconds, and what both builds of a pair meet alike is not in its ratio. What a build does
+ * less often than in every second turn (a full collection, a checkpoint) is not in the middle pair
+ * either: the loads, each one turn, have that.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -42,7 +47,9 @@ export interface Refusal {
 const ENGINE = "zeolite";
 
 /** Turns before those that count, in which the runtime compiles what is called. */
-const WARMING = 3;
+const WARMING = 30;
+/** Of a load, which is one long turn, as many turns count as pairs divided by this. */
+const LONG = 10;
 
 /** The figure of a block: the logarithm of how much longer the head takes, in its middle pair. */
 export function logRatio({ base, head }: Times): number {
@@ -125,7 +132,7 @@ export class Pair {
     // What takes fewer rounds takes long, and finds its code compiled after one.
     const isLong = rounds !== undefined;
     const first = isLong ? 1 : WARMING;
-    const end = first + (isLong ? Math.ceil(pairs / 2) : pairs);
+    const end = first + (isLong ? Math.ceil(pairs / LONG) : pairs);
     let side: Side = "base";
     try {
       for (side of order) await started.get(side)!.begin(id);
