@@ -57,6 +57,11 @@ export class Chromium implements AsyncDisposable {
     const child = spawn(program, [
       "--headless",
       "--disable-gpu",
+      // Nothing but the page is asked for.
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
       "--remote-debugging-port=0",
       `--user-data-dir=${folder}`,
       ...root,

@@ -3,7 +3,7 @@ import { OURS, ratioOf, type Results } from "../report.ts";
 import { median } from "../timing.ts";
 import type { Row } from "../turns.ts";
 import { verdictsOf } from "../verdict.ts";
-import type { Collected } from "./collect.ts";
+import type { Collected, MicroResults } from "./collect.ts";
 
 /** A chart: ECharts' own option, and the table that says the same in figures. */
 export interface Chart {
@@ -196,6 +196,35 @@ function trendSection({ history }: Collected): Section[] {
   return [{ title: "Trends", notes: [note], charts, tables: [] }];
 }
 
+/** The percentiles of single calls, on one axis: how far the slow ones lie from the usual. */
+function percentilesChart({ name, title, machine, measurements }: MicroResults): Chart {
+  const ids = [...new Set(measurements.map(({ id }) => id))];
+  const rows = measurements.toSorted((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id));
+  const labels = rows.map(({ id, variant }) => `${id}, ${variant}`);
+  const least = Math.min(...rows.map(({ p25 }) => p25));
+  const series = (["p25", "p50", "p75", "p99"] as const).map((key, place) => ({
+    type: "scatter",
+    name: key,
+    symbol: SYMBOLS[place],
+    symbolSize: 9,
+    data: rows.map((row, index) => [Number(digits(row[key])), labels[index]]),
+  }));
+  return {
+    id: `percentiles-${name}-${machine.runtime}`,
+    title: `${name}: ${title}, percentiles (${machine.runtimeTitle}; ns)`,
+    height: labels.length * LINE_HEIGHT + CHART_MARGIN,
+    option: {
+      color: COLOURS,
+      legend: { top: 0, itemGap: 18 },
+      tooltip: {},
+      grid: { left: 10, right: 50, top: 40, bottom: 30, containLabel: true },
+      xAxis: { type: "log", logBase: 10, min: 10 ** Math.floor(Math.log10(least)) },
+      yAxis: { type: "category", inverse: true, data: labels },
+      series,
+    },
+  };
+}
+
 function microSection({ micros }: Collected): Section[] {
   if (micros.length === 0) return [];
   const tables = micros.map(({ name, title, machine, measurements }): Table => ({
@@ -206,7 +235,8 @@ function microSection({ micros }: Collected): Section[] {
       return [id, variant, ...[p25, p50, p75, p99].map(digits)];
     }),
   }));
-  return [{ title: "Micro-benchmarks", notes: [], charts: [], tables }];
+  const charts = micros.filter(({ measurements }) => measurements.length > 0).map(percentilesChart);
+  return [{ title: "Micro-benchmarks", notes: [], charts, tables }];
 }
 
 function gateSection({ gate }: Collected): Section[] {
