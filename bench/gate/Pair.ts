@@ -129,9 +129,10 @@ export class Pair {
     const cpu: Record<Side, number[]> = { base: [], head: [] };
     const wall: Record<Side, number[]> = { base: [], head: [] };
     const order = this.#shuffledSides();
-    // What takes fewer rounds takes long, and finds its code compiled after one.
+    // What takes fewer rounds takes long, and finds its code compiled after one; a quick run's
+    // figures do not count.
     const isLong = rounds !== undefined;
-    const first = isLong ? 1 : WARMING;
+    const first = isLong || this.#sizes.isQuick ? 1 : WARMING;
     const end = first + (isLong ? Math.ceil(pairs / LONG) : pairs);
     let side: Side = "base";
     try {
