@@ -11,7 +11,7 @@
  *                 is not committed, else the commit before)
  *   --threshold   the slowdown that fails, percent (10)
  *   --only        workloads, with commas between
- *   --blocks      blocks in any case (10); --blocks-max at most (40); --pairs turns in one (6)
+ *   --blocks      blocks in any case (10); --blocks-max at most (40); --pairs turns in one (40)
  *   --strict      what is too noisy to judge fails as well
  *   --experiment  puts the gate to the proof: `--runs` times (20) an unchanged tree, and as often
  *                 one that was made 15 % slower; writes bench/gate/EXPERIMENT.md
