@@ -84,7 +84,7 @@ function* allSteps() {
   // Not in the folder that is read for the page: the table is in the documents. Alone it has time.
   const isAlone = values.only === "pages" && !quick;
   const sizes = isAlone ? ["--rounds", "5"] : ["--quick"];
-  yield ["pages", [native, ["--only", "page", ...sizes, "--json", pages]], isAlone ? 15 : 2];
+  yield ["pages", [native, ["--only", "page", ...sizes, "--json", pages]], isAlone ? 60 : 2];
   const some = ["--only", workloads, "--engines", engines];
   for (const runtime of ["bun", "deno"]) {
     const entries = quick ? [...little, "--entries", "3000"] : ["--entries", "200000"];
