@@ -5,10 +5,10 @@
  * round, so that whatever grows or fades disturbs both alike. Which comes first is shuffled by the
  * seed.
  *
- * Turns are short, a few milliseconds, and many: other programs come and go in tens of milliseconds,
- * and what both builds of a pair meet alike is not in its ratio. What a build does less often than
- * in every second turn (a full collection, a checkpoint) is not in the middle pair either: the
- * loads, each one turn, have that.
+ * Turns are short, a few milliseconds, and many: other programs come and go in tens of
+ * milliseconds, and what both builds of a pair meet alike is not in its ratio. What a build does
+ * less often than in every second turn (a full collection, a checkpoint) is not in the middle pair
+ * either: the loads, each one turn, have that.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -132,7 +132,7 @@ export class Pair {
     // What takes fewer rounds takes long, and finds its code compiled after one; a quick run's
     // figures do not count.
     const isLong = rounds !== undefined;
-    const first = isLong ? 1 : WARMING;
+    const first = isLong || this.#sizes.isQuick ? 1 : WARMING;
     const end = first + (isLong ? Math.ceil(pairs / LONG) : pairs);
     let side: Side = "base";
     try {

@@ -39,8 +39,9 @@ const GUARDED = [
 ].join(",");
 
 /**
- * Milliseconds of a turn. On a machine with other programs on both cores the middle pair of a block
- * strayed by 2 % with turns of 3 ms, by 7 to 10 % with turns of 10 or 30 ms, in as much time in all.
+ * Milliseconds of a turn. On a machine with other programs on both cores the middle pair of a
+ * block strayed by 2 % with turns of 3 ms, by 7 to 10 % with turns of 10 or 30 ms, in as much time
+ * in all.
  */
 const TURN_MS = 3;
 
