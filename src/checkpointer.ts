@@ -70,20 +70,22 @@ export class Checkpointer {
     if (urgency === URGENCY.ahead) {
       if (this.#isAhead) return;
       this.#isAhead = true;
-      this.#flushAside("data");
-      this.#flushAside("log");
+      this.#flushAside();
       return;
     }
     this.#isAhead = false;
     const isDue = urgency === URGENCY.due;
     const result = isDue ? call.checkpoint_finish(handle) : call.checkpoint_begin(handle);
     if (result < 0) throw failure(result, "write a checkpoint");
-    if (result === 0 && !isDue) this.#flushAside("data");
+    if (result === 0 && !isDue) this.#flushAside();
   }
 
-  /** Flushes without waiting; that it failed is found out by the flush that counts, or here. */
-  #flushAside(which: "data" | "log"): void {
-    this.#files.flush(which, (error) => {
+  /**
+   * Flushes the data file without waiting; that it failed is found out by the flush that counts, or
+   * here.
+   */
+  #flushAside(): void {
+    this.#files.flush("data", (error) => {
       if (error !== null && !this.#isClosed) this.#port.call.flush_end(this.#port.handle, 0);
     });
   }
