@@ -516,6 +516,7 @@ pub fn flushPart(self: *Disk, index: u32, offset: u64, end: u64) Error!void {
     const start = std.mem.alignBackward(u64, offset, sector_size);
     const stop = @min(std.mem.alignForward(u64, end, sector_size), inode.durable.items.len);
     @memcpy(inode.durable.items[start..stop], inode.live[start..stop]);
+    mark(&inode.durable_used, start, stop);
     // No write from before may come out on top of what is durable now.
     for (self.events.items) |*event| {
         if (event.inode != index or event.change != .write) continue;
@@ -543,7 +544,7 @@ fn flushSizes(self: *Disk, index: u32) Error!void {
     var kept: usize = 0;
     for (self.events.items) |event| {
         if (event.inode == index and event.change == .size) {
-            try applyToContent(self.allocator, &inode.durable, &size, &event, .all);
+            try applyToContent(self.allocator, inode, &size, &event, .all);
             continue;
         }
         self.events.items[kept] = event;
