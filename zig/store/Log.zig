@@ -2,8 +2,9 @@
 //! i-th of half h), so that both can grow at its end. It knows offsets within a half; which
 //! record is the newest is the published state's to say. It never decides what is durable.
 //!
-//! Invariants: bytes are zero-filled before a record lies in them, so that only the first flush
-//! after a growth has to touch the file's metadata; the first 512 bytes of a half are its header.
+//! Invariants: bytes read zero, from storage of the file, before a record lies in them; where
+//! commits are flushed, zeros were written there, so that only the first flush after a growth has
+//! to touch the file's metadata; the first 512 bytes of a half are its header.
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -17,15 +18,20 @@ pub const chunk_size: u64 = 256 << 10;
 /// Offset of a half's first record.
 pub const first_offset: u64 = record.half_header_size;
 /// The file grows by half of its size, at most by this many bytes: the commit that needs the room
-/// writes the zeros, and its flush makes them durable.
+/// writes the zeros, if any, and its flush makes them durable.
 const growth_max: u64 = 1 << 20;
 
 pub const Error = os_types.Error;
 
 os: Os,
 fd: os_types.Fd,
-/// Zero-filled bytes of the file, as this process knows it.
+/// Bytes of the file that read zero or hold records, as this process knows it.
 size: u64,
+
+/// What new bytes of the file are. `written`: zeros, so that flushes of records that come to lie
+/// there need not touch metadata. `reserved`: storage that was never written, which costs nothing
+/// now and a change of metadata with the flush behind; for records that are not flushed one by one.
+pub const Growth = enum { written, reserved };
 
 pub fn init(os: Os, fd: os_types.Fd) Error!Log {
     const size = (try os.stat(fd)).size;
@@ -41,9 +47,9 @@ fn physical(half: u32, offset: u64) u64 {
     return (2 * (offset / chunk_size) + half) * chunk_size + offset % chunk_size;
 }
 
-/// Makes room for the bytes of `half` up to `end`, zero-filled. The next flush makes it durable,
-/// together with what was written to it.
-pub fn reserve(self: *Log, half: u32, end: u64) Error!void {
+/// Makes room for the bytes of `half` up to `end`, which read zero. The next flush makes it
+/// durable, together with what was written to it.
+pub fn reserve(self: *Log, half: u32, end: u64, growth: Growth) Error!void {
     assert(end > 0);
     const needed = physical(half, end - 1) / chunk_size * chunk_size + chunk_size;
     if (needed <= self.size) return;
@@ -53,19 +59,23 @@ pub fn reserve(self: *Log, half: u32, end: u64) Error!void {
     if (needed <= self.size) return;
     const step = @min(self.size / 2, growth_max);
     const roomy = std.mem.alignForward(u64, needed + step, 2 * chunk_size);
-    self.grow(roomy) catch |err| {
+    self.grow(roomy, growth) catch |err| {
         if (err != error.NoSpace) return err;
-        try self.grow(needed);
+        try self.grow(needed, growth);
     };
 }
 
-fn grow(self: *Log, end: u64) Error!void {
+fn grow(self: *Log, end: u64, growth: Growth) Error!void {
+    try self.os.allocate(self.fd, self.size, end - self.size);
+    if (growth == .written) try self.writeZeros(self.size, end);
+    self.size = end;
+}
+
+fn writeZeros(self: *Log, start: u64, end: u64) Error!void {
     const zeros: [64 << 10]u8 = @splat(0);
     comptime assert(chunk_size % zeros.len == 0);
-    try self.os.allocate(self.fd, self.size, end - self.size);
-    var offset = self.size;
+    var offset = start;
     while (offset < end) : (offset += zeros.len) try self.os.pwrite(self.fd, &zeros, offset);
-    self.size = end;
 }
 
 /// Writes `bytes` at `offset` of `half`; room was reserved.
@@ -112,7 +122,7 @@ pub fn readHeader(self: *const Log, half: u32) Error!?record.HalfHeader {
 }
 
 pub fn writeHeader(self: *Log, header: record.HalfHeader) Error!void {
-    try self.reserve(header.half, first_offset);
+    try self.reserve(header.half, first_offset, .written);
     const bytes = header.encode();
     try self.write(header.half, 0, &bytes);
 }

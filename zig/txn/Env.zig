@@ -42,6 +42,8 @@ pub const checkpoint_size_min: u64 = 16 << 20;
 pub const checkpoint_size_max: u64 = 128 << 20;
 /// Commits that may be published and not yet durable: a recovery's jump is longer.
 pub const unflushed_max: u64 = 1 << 20;
+/// With more than that nobody waits for flushes commit by commit.
+const unflushed_few = 16;
 /// No half of a log becomes so long, bytes.
 const log_offset_max: u64 = 1 << 48;
 /// Slots of dead readers are looked for at most this often, ns.
@@ -646,10 +648,16 @@ pub fn appendRecord(
         .operations_size = @intCast(operations_size),
         .space_size = @intCast(parts_size - operations_size),
     }, state.log_salt);
-    try self.log.reserve(state.log_half, state.log_offset + size);
+    try self.log.reserve(state.log_half, state.log_offset + size, self.logGrowth(state.txnid));
     try self.log.write(state.log_half, state.log_offset, self.buffer.items);
     state.log_offset += size;
     state.log_chain = checksum;
+}
+
+/// Whoever flushes its commits, alone or in groups, has few that are not durable.
+fn logGrowth(self: *const Env, txnid: u64) Log.Growth {
+    const flushed = self.lock.shared.flushed.load(.acquire);
+    return if (txnid -| flushed > unflushed_few) .reserved else .written;
 }
 
 /// Zeroes the header of a record behind the published state: one whose writer was killed before it

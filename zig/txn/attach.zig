@@ -454,7 +454,7 @@ fn create(
     if (os.statPath(path)) |_| return null else |err| if (err != error.NotFound) return err;
     try checkLeftover(allocator, &log, log_path);
     var meta = newMeta(os, options);
-    try log.reserve(1, 1);
+    try log.reserve(1, 1, .written);
     for ([_]u32{ 0, 1 }) |half| {
         var salt = meta.log_salt;
         if (half == 1) os.random(std.mem.asBytes(&salt));
