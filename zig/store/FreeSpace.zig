@@ -55,6 +55,8 @@ scan_word: usize = 0,
 run_miss: u32 = std.math.maxInt(u32),
 /// Where the next sweep begins.
 sweep_word: usize = 0,
+/// Until the next transaction all pages are taken from the front of the file.
+is_front_only: bool = false,
 
 txnid: u64 = 0,
 base_page_count: u32 = first_pgno,
@@ -138,6 +140,7 @@ pub fn beginAsBefore(self: *FreeSpace, txnid: u64) void {
     assert(self.given.items.len == 0);
     self.txnid = txnid;
     self.base_page_count = self.page_count;
+    self.is_front_only = false;
     self.pinned = 0;
 }
 
@@ -228,11 +231,12 @@ pub fn allocateGroup(
     const count: u32 = @intCast(out.len);
     if (count > group_size_min and !self.no_reuse) {
         // What waits for a checkpoint does not count: the less is left, the more it lies scattered.
-        const is_roomy = !can_grow or self.available_count >= self.page_count / 8;
+        const is_roomy = !can_grow or self.is_front_only or
+            self.available_count >= self.page_count / 8;
         if (!is_roomy or self.available_count < count) {
             return self.takeRun(out, try self.atEnd(count));
         }
-        return self.sweep(out, piece_page_count);
+        return self.sweep(out, if (self.is_front_only) 1 else piece_page_count);
     }
     for (out) |*pgno| pgno.* = try self.allocate(1);
     std.mem.sortUnstable(u32, out, {}, std.sort.asc(u32));
@@ -510,11 +514,12 @@ pub fn endBehind(self: *const FreeSpace, least: u32, count_max: u32) u32 {
     return end;
 }
 
-/// From now on pages are taken from the beginning of the file.
+/// The rest of this transaction takes pages from the beginning of the file.
 pub fn takeFirst(self: *FreeSpace) void {
     self.recent.clearRetainingCapacity();
     self.scan_word = 0;
     self.sweep_word = 0;
+    self.is_front_only = true;
 }
 
 /// The file ends with its last page in use. An older state may need pages behind it, so nothing
