@@ -1,7 +1,7 @@
 /**
  * The proof of the gate: trees that are the same but for nothing, and for a real slowdown. The
- * slowdown is a loop that runs at each hot call of the boundary (`hot` of `zig/abi/c_abi.zig`), so
- * long that a get of the hot store takes 15 % longer: it is built into a library of its own, is
+ * slowdown is a loop that runs at each hot call of the boundary (`hotIn` of `zig/abi/c_abi.zig`),
+ * so long that a get of the hot store takes 15 % longer: it is built into a library of its own, is
  * measured before it counts, and the gate is told nothing of it. Other calls, which take longer, it
  * slows by less.
  *
@@ -26,7 +26,7 @@ const TURNS = 18;
 const ATTEMPTS = 8;
 
 const file = "zig/abi/c_abi.zig";
-const place = /(inline fn hot\([^\n]*\n)(.*registry\.find\()handle\)/;
+const place = /(inline fn hotIn\([^\n]*\n)(.*registry\.find\()handle\)/;
 
 /**
  * Puts the loop into a tree. Each turn multiplies the handle and takes that back, in a chain that
@@ -38,7 +38,7 @@ export function plant(folder, turns) {
   const path = join(folder, file);
   const source = readFileSync(path, "utf8");
   if (!place.test(source)) {
-    throw new Error(`${file} has no function hot to slow down`);
+    throw new Error(`${file} has no function hotIn to slow down`);
   }
   const hidden = (value) => `asm volatile ("" : [out] "=r" (-> u32) : [in] "0" (${value}))`;
   const loop = `    var slowed = handle;
