@@ -204,8 +204,9 @@ fn run(name: ?[]const u8) !void {
     shared.is_done.store(true, .release);
     for (threads) |thread| thread.join();
     if (shared.failure) |err| return err;
-    try testing.expect(single_count > put_count / 4);
-    try testing.expect(in_place_count > put_count / batch_count / 4);
+    // How many depends on when the others pin, and so on the machine.
+    try testing.expect(single_count > put_count / 20);
+    try testing.expect(in_place_count > put_count / batch_count / 20);
     try testing.expect(shared.walk_count.load(.monotonic) > 10);
     const view = try env.viewOf(env.lock.published());
     try testing.expectEqual(key_count + put_count - 1, try shared.walk(&view));
