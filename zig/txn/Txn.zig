@@ -155,8 +155,9 @@ fn deinit(self: *Txn, outcome: DirtyPages.Outcome) void {
 
 /// Ends the transaction as if it had never been.
 pub fn abort(self: *Txn) void {
-    // Should this fail, no process writes any more before the next open has decided.
-    if (self.ahead != null) self.env.retractRecord() catch {};
+    // Should this fail, no process writes any more before the next open has decided. In a forked
+    // child the record is the parent's.
+    if (self.ahead != null and !self.env.isForked()) self.env.retractRecord() catch {};
     self.env.space.abort();
     self.deinit(.aborted);
 }
