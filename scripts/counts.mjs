@@ -55,3 +55,34 @@ const quiet =
 export function withoutPassed(output) {
   return output.split("\n").filter((line) => !quiet.test(line)).join("\n").trim();
 }
+
+/** How a runner names a test that failed, in its own words. */
+const failed = [
+  /^\(fail\) (.+?)(?: \[[\d.]+ ?m?s\])?$/,
+  /^(.+?) \.\.\. FAILED(?: \(.*\))?$/,
+  /^error: '(.+)' (?:failed|timed out|terminated).*$/,
+];
+
+/** The most lines before the name of a failed test that are taken for what it said. */
+const saidMax = 60;
+
+/**
+ * The names of the tests that failed and, where a runner prints what a test said before its name, that:
+ * it stands first in a report, because a log may be cut anywhere behind its beginning.
+ */
+export function failures(output) {
+  const lines = output.split("\n");
+  const found = [];
+  let begin = 0;
+  lines.forEach((line, index) => {
+    const name = failed.map((pattern) => pattern.exec(line)?.[1]).find((text) =>
+      text !== undefined
+    );
+    if (name !== undefined) {
+      const said = lines.slice(Math.max(begin, index - saidMax), index);
+      found.push({ name, said: line.startsWith("(fail) ") ? said.join("\n").trim() : "" });
+    }
+    if (name !== undefined || quiet.test(line)) begin = index + 1;
+  });
+  return found;
+}

@@ -1,8 +1,8 @@
 /**
  * `npm test`: makes the clone ready, checks the style, runs every test in every runner, and sums up.
  * The last line is `N passed, N failed` (and `, N skipped`); the exit code is 1 if anything failed.
- * Of a part that failed, all that it said is printed but the lines of tests that passed; its counts are
- * printed in any case. Before the sum stands what the tests have done, images and kills and the
+ * Of a part that failed, the names of the failed tests are printed first, then all that it said but the
+ * lines of tests that passed; its counts are printed in any case. Before the sum stands what the tests have done, images and kills and the
  * like, against the aims of docs/trust.md; a Debug build, which tries a part of the same seeds, is
  * left out.
  *
@@ -11,7 +11,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { countBun, countCheck, countDeno, countZig, withoutPassed } from "./counts.mjs";
+import { countBun, countCheck, countDeno, countZig, failures, withoutPassed } from "./counts.mjs";
 import {
   addCounts,
   appendToLedger,
@@ -87,13 +87,14 @@ async function runPart(part) {
   const seconds = (performance.now() - begin) / 1000;
   const work = /Debug/.test(part.name) ? {} : readCounts(result.output);
   const done = { ...part, ...part.count(result), seconds, work };
+  done.failures = done.failed === 0 ? [] : failures(result.output);
   report(done, result);
   return done;
 }
 
 /** Prints a part as it ends: one line, and what it said if it failed. */
 function report(
-  { name, program, args, passed, failed, skipped, seconds },
+  { name, program, args, passed, failed, skipped, seconds, failures },
   { code, signal, output },
 ) {
   const counted = `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
@@ -102,6 +103,10 @@ function report(
   );
   if (failed === 0) return;
   const end = signal === null ? `exit code ${code}` : `ended by ${signal}`;
+  for (const { name: test, said } of failures) {
+    console.log(`failed: ${test}`);
+    if (said !== "") console.log(said.replace(/^/gm, "  "));
+  }
   console.log(`$ ${[program, ...args].join(" ")}\n${withoutPassed(output)}\n[${end}]\n`);
 }
 
@@ -140,6 +145,9 @@ async function printWork(parts) {
 function printSum(parts) {
   const total = (key) => parts.reduce((all, part) => all + part[key], 0);
   const skipped = total("skipped");
+  for (const { name, failures = [] } of parts) {
+    for (const { name: test } of failures) console.log(`failed in ${name}: ${test}`);
+  }
   const end = skipped > 0 ? `, ${skipped} skipped` : "";
   console.log(`\n${total("passed")} passed, ${total("failed")} failed${end}`);
   return total("failed") === 0;

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { countBun, countCheck, countDeno, countZig } from "../scripts/counts.mjs";
+import { countBun, countCheck, countDeno, countZig, failures } from "../scripts/counts.mjs";
 
 interface Package {
   name: string;
@@ -110,4 +110,15 @@ test("countDeno reads passed, failed and ignored", () => {
 test("countCheck counts a check as one", () => {
   assert.deepEqual(countCheck({ code: 0 }), { passed: 1, failed: 0, skipped: 0 });
   assert.deepEqual(countCheck({ code: 2 }), { passed: 0, failed: 1, skipped: 0 });
+});
+
+test("failures names the tests that failed, in each runner's words", () => {
+  const bun =
+    "a.test.ts:\n(pass) a [1.00ms]\n\nerror: two is not one\n(fail) b > c [2.10ms]\n 1 fail\n";
+  assert.deepEqual(failures(bun), [{ name: "b > c", said: "error: two is not one" }]);
+  const deno = "a ... ok (1ms)\nb ... FAILED (2ms)\n\n ERRORS \n";
+  assert.deepEqual(failures(deno), [{ name: "b", said: "" }]);
+  const zig = "error: 'sim.x_test.test.y' failed: expected 1\n";
+  assert.deepEqual(failures(zig), [{ name: "sim.x_test.test.y", said: "" }]);
+  assert.deepEqual(failures("(pass) a [1.00ms]\nc ... ok\n"), []);
 });
