@@ -661,24 +661,23 @@ fn logGrowth(self: *const Env, txnid: u64) Log.Growth {
     return if (txnid -| flushed > unflushed_few) .reserved else .written;
 }
 
-/// Zeroes the header of a record behind the published state: one whose writer was killed before it
-/// published must not come back at the next open. True if there was one.
-pub fn eraseTail(self: *Env) Error!bool {
+/// Zeroes the header of a record behind the published state, if there is one.
+fn eraseTail(self: *Env) Error!void {
     const state = self.lock.published();
     try self.checkState(state);
     var head: [record.header_size]u8 = undefined;
     const length = try self.log.read(state.log_half, state.log_offset, &head);
-    if (std.mem.allEqual(u8, head[0..length], 0)) return false;
+    if (std.mem.allEqual(u8, head[0..length], 0)) return;
     @memset(&head, 0);
     self.log.size = @max(self.log.size, (try self.os.stat(self.log.fd)).size);
     try self.log.write(state.log_half, state.log_offset, head[0..length]);
-    return true;
 }
 
-/// Takes back the record behind the published state, which a flush may have made durable already.
-/// Flushes also where none is to be seen: who erased it may have died before its own flush.
+/// Takes back the record behind the published state, which a flush may have made durable already:
+/// one that was not published must not come back at the next open. Flushes also where none is to be
+/// seen: who erased it may have died before its own flush.
 pub fn retractRecord(self: *Env) Error!void {
-    _ = self.eraseTail() catch |err| return self.poisoned(err);
+    self.eraseTail() catch |err| return self.poisoned(err);
     self.log.flush() catch |err| return self.poisoned(err);
 }
 

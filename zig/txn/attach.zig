@@ -420,7 +420,7 @@ fn leave(env: *Env) Error!void {
     // A file that stays as long as it was is no reason not to close it.
     if (env.is_leaving) trim.run(env) catch |err| if (err == error.Killed) return err;
     try checkpoint.runAll(env);
-    if (try env.eraseTail()) env.log.flush() catch |err| return env.poisoned(err);
+    try env.retractRecord();
     var meta = env.completedMeta() orelse return error.Corrupt;
     meta.setClosed(true);
     try checkpoint.replaceMeta(env, meta);
