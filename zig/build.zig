@@ -215,7 +215,7 @@ fn addTestSteps(
             .dependOn(&install.step);
     }
     addFuzzStep(b, target, optimize);
-    addTortureStep(b, target, optimize);
+    addTortureStep(b, target, optimize, os);
 }
 
 /// All tests under a runner that chooses among them when it is started.
@@ -223,11 +223,12 @@ fn addTortureStep(
     b: *std.Build,
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
+    os: OsChoice,
 ) void {
     const counts_branches = [_]bool{ false, true };
     for (counts_branches) |is_counted| {
         const name = if (is_counted) "coverage" else "torture";
-        const module = createModule(b, "test.zig", target, optimize, .simulated, false);
+        const module = createModule(b, "test.zig", target, optimize, os, false);
         // Counters at each target of a branch, which are there for fuzzers.
         if (is_counted) module.fuzz = true;
         const tests = b.addTest(.{

@@ -26,6 +26,8 @@ pub const Options = struct {
     deep_every: u64 = 0,
     /// Most images of a moment of those.
     deep_image_count: usize = 3,
+    /// One of how many moments is looked at.
+    every: u64 = 1,
 };
 
 const mark_count = 3;
@@ -112,6 +114,7 @@ pub fn examine(self: *PowerCuts, world: *World, call: simulated.Call) void {
     if (world.disk.version == self.version) return;
     self.version = world.disk.version;
     self.point += 1;
+    if (self.point % self.options.every != 0) return;
     const seed = self.work.options.seed *% 1_000_003 +% self.point;
     var images = world.images(seed, self.options.image_count) catch |err|
         return self.fail(call, err);

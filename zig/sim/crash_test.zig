@@ -195,6 +195,8 @@ fn runSeeds(
     var machines: Machines = try .init(allocator);
     defer machines.deinit();
     var totals: Totals = .{};
+    var chosen = cuts_options;
+    chosen.every = seeds.part();
     var list: seeds.List = .init(base.seed, count);
     while (list.next()) |seed| {
         var options = base;
@@ -206,7 +208,7 @@ fn runSeeds(
         var plan: Plan = .{
             .machines = &machines,
             .options = options,
-            .cuts = cuts_options,
+            .cuts = chosen,
             .step_count = step_count,
         };
         try runSeed(&plan, test_name, &totals);

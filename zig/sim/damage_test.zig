@@ -22,13 +22,16 @@ const Txn = @import("../txn/Txn.zig");
 const Model = @import("Model.zig");
 const Workload = @import("Workload.zig");
 const totals = @import("counts.zig");
+const seeds = @import("seeds.zig");
 const DamagedStore = @import("DamagedStore.zig");
 
 const allocator = std.heap.smp_allocator;
 const path = DamagedStore.path;
 
 /// Every how many-th case is tried.
-const stride: usize = if (builtin.mode == .Debug) 11 else 1;
+fn stride() usize {
+    return if (builtin.mode == .Debug) 11 * seeds.part() else seeds.part();
+}
 
 const Counts = struct {
     cases: u64 = 0,
@@ -66,7 +69,7 @@ fn runBits(page_size: u32, counts: *Counts) !void {
     const bytes = store.live(path);
     const end = @as(usize, store.env.?.lock.published().page_count) * page_size;
     var bit: usize = 8 * 2 * page_size;
-    while (bit < 8 * end) : (bit += stride) {
+    while (bit < 8 * end) : (bit += stride()) {
         errdefer std.debug.print("page {d}, byte {d}, bit {d}\n", .{
             bit / 8 / page_size, bit / 8 % page_size, bit % 8,
         });
@@ -191,8 +194,8 @@ test "damaged store: hostile pages under checksums that are right, every bit" {
     defer allocator.free(kept);
     const state = env.lock.published();
     for (all.items, 0..) |node, index| {
-        var bit: usize = index % stride;
-        while (bit < 8 * 512) : (bit += 3 * stride) {
+        var bit: usize = index % stride();
+        while (bit < 8 * 512) : (bit += 3 * stride()) {
             errdefer std.debug.print("page {d}, bit {d}\n", .{ node.ref.pgno, bit });
             const bytes = store.pageOf(node.ref.pgno);
             bytes[bit / 8] ^= @as(u8, 1) << @intCast(bit % 8);
@@ -301,7 +304,7 @@ test "damaged store: metas, every bit" {
         try store.settle();
         const bytes = store.durable(path);
         var bit: usize = 0;
-        while (bit < 8 * 1024) : (bit += stride) {
+        while (bit < 8 * 1024) : (bit += stride()) {
             errdefer std.debug.print("{t}, byte {d}, bit {d}\n", .{ end, bit / 8, bit % 8 });
             // Behind its 256 bytes a page of a meta means nothing.
             if (bit / 8 % 512 >= 264) continue;
@@ -337,7 +340,7 @@ test "damaged store: freelist pages, every bit" {
         if (bytes[pgno * 512] != @intFromEnum(page.Kind.freelist)) continue;
         freelists += 1;
         var bit: usize = 0;
-        while (bit < 8 * 512) : (bit += 2 * stride) {
+        while (bit < 8 * 512) : (bit += 2 * stride()) {
             const at = pgno * 512 + bit / 8;
             bytes[at] ^= @as(u8, 1) << @intCast(bit % 8);
             try expectOpens(&store, 0, &counts);
@@ -359,7 +362,7 @@ test "damaged store: files cut at every 512 bytes" {
             const whole = store.durable(name).len;
             // A closed store needs no log.
             var size: usize = 0;
-            while (size < whole) : (size += 512 * stride) {
+            while (size < whole) : (size += 512 * stride()) {
                 errdefer std.debug.print("{t}, {s}, {d} bytes\n", .{ end, name, size });
                 store.cut(name, size);
                 try expectOpens(&store, 0, &counts);
@@ -422,7 +425,7 @@ test "damaged log: every bit of records and headers" {
     const parts = [_][2]usize{ .{ 0, 640 }, .{ Log.chunk_size, half_end }, .{ first, end } };
     for (parts) |part| {
         var bit = 8 * part[0];
-        while (bit < 8 * part[1]) : (bit += stride) {
+        while (bit < 8 * part[1]) : (bit += stride()) {
             const at = bit / 8;
             errdefer std.debug.print("byte {d} of {d}, bit {d}\n", .{ at, end, bit % 8 });
             bytes[at] ^= @as(u8, 1) << @intCast(bit % 8);
@@ -525,7 +528,7 @@ test "damaged log: hostile operations under a checksum that is right" {
     defer allocator.free(kept);
     var counts: Counts = .{};
     var bit: usize = 8 * 32;
-    while (bit < 8 * bytes.len) : (bit += stride) {
+    while (bit < 8 * bytes.len) : (bit += stride()) {
         errdefer std.debug.print("byte {d} of a record, bit {d}\n", .{ bit / 8, bit % 8 });
         bytes[bit / 8] ^= @as(u8, 1) << @intCast(bit % 8);
         const checksum = std.hash.XxHash3.hash(store.states[newest].log_salt, bytes[8..]);
@@ -600,7 +603,7 @@ test "damaged lock file: bits of shared memory in use" {
     const end = @offsetOf(Lock.Shared, "readers") + 3 * @sizeOf(Lock.ReaderSlot);
     var counts: Counts = .{};
     var bit: usize = 0;
-    while (bit < 8 * end) : (bit += stride) {
+    while (bit < 8 * end) : (bit += stride()) {
         errdefer std.debug.print("byte {d}, bit {d}\n", .{ bit / 8, bit % 8 });
         const env = try attach.open(allocator, try store.boot(), path, .{
             .settings = .{ .lock_timeout_ns = std.time.ns_per_ms },

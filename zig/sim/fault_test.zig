@@ -216,7 +216,7 @@ fn runFaults(base: Workload.Options, seed_count: u64, name: []const u8) !void {
                 .is_partial = kind.is_partial,
                 .survives = @as(f32, @floatFromInt(seed % 3)) / 2,
             };
-            while (try runFault(&machines, options, fault, &counts)) fault.at += 1;
+            while (try runFault(&machines, options, fault, &counts)) fault.at += seeds.part();
         };
     }
     std.debug.print("{s}: {d} faults, {d} errors reported, {d} images of power cuts\n", .{
@@ -281,7 +281,9 @@ test "a full disk: what was reserved can be written, the rest is refused and not
     while (list.next()) |seed| {
         const options: Workload.Options = .{ .seed = seed, .value_size_max = 20_000 };
         var block_count: u64 = 0;
-        while (try runFullDisk(&machines, options, block_count, &counts)) block_count += 5;
+        while (try runFullDisk(&machines, options, block_count, &counts)) {
+            block_count += 5 * seeds.part();
+        }
     }
     std.debug.print("full disk: {d} sizes, {d} errors reported, {d} images of power cuts\n", .{
         counts.faults, counts.errors, counts.images,
@@ -381,7 +383,9 @@ test "memory that cannot be had, each allocation of a history in turn" {
         const options: Workload.Options = .{ .seed = seed, .exclusive = seed % 2 == 1 };
         for ([_]bool{ false, true }) |is_permanent| {
             var at: u64 = 1;
-            while (try runMemoryFault(&machines, options, at, is_permanent, &counts)) at += 1;
+            while (try runMemoryFault(&machines, options, at, is_permanent, &counts)) {
+                at += seeds.part();
+            }
         }
     }
     std.debug.print("no memory: {d} faults, {d} errors reported, {d} images of power cuts\n", .{

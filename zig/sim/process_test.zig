@@ -158,7 +158,7 @@ fn runKill(
     counts: *Counts,
 ) !bool {
     var pair: Pair = undefined;
-    try pair.init(machines, options, .{ .image_count = 1 });
+    try pair.init(machines, options, .{ .image_count = 1, .every = seeds.part() });
     defer pair.deinit();
     errdefer std.debug.print("killed at call {d}, {s}: ZEOLITE_SEED={d}, commit {d}\n", .{
         at, if (is_beside) "beside another" else "alone", options.seed, pair.history.newest(),
@@ -185,7 +185,7 @@ fn runKills(base: Workload.Options, seed_count: u64, is_beside: bool, name: []co
         var options = base;
         options.seed = seed;
         var at: u64 = 1;
-        while (try runKill(&machines, options, at, is_beside, &counts)) at += 1;
+        while (try runKill(&machines, options, at, is_beside, &counts)) at += seeds.part();
     }
     std.debug.print("{s}: {d} kills, then {d} images of power cuts\n", .{
         name, counts.runs, counts.images,
@@ -228,7 +228,7 @@ test "killed with a meta that only the kernel's cache has, and the power cut in 
             .key_count = 12,
             .named_run_size_min = std.math.maxInt(u64),
         };
-        try pair.init(&machines, options, .{ .image_count = 1 });
+        try pair.init(&machines, options, .{ .image_count = 1, .every = seeds.part() });
         defer pair.deinit();
         errdefer std.debug.print("a meta in the cache: ZEOLITE_SEED={d}\n", .{seed});
         pair.recovery_image_count = 150;
@@ -281,7 +281,7 @@ test "two processes in the middle of each other's calls" {
             .lock_timeout_ns = std.time.ns_per_ms,
         };
         var pair: Pair = undefined;
-        try pair.init(&machines, options, .{ .image_count = 1 });
+        try pair.init(&machines, options, .{ .image_count = 1, .every = seeds.part() });
         defer pair.deinit();
         errdefer std.debug.print("two processes: ZEOLITE_SEED={d}, commit {d}\n", .{
             seed, pair.history.newest(),
@@ -306,7 +306,8 @@ test "a thread that dies in a transaction: the next one goes on as if it had nev
     var list: seeds.List = .init(9500, 20);
     while (list.next()) |seed| {
         var pair: Pair = undefined;
-        try pair.init(&machines, .{ .seed = seed, .has_company = true }, .{ .image_count = 1 });
+        const options: Workload.Options = .{ .seed = seed, .has_company = true };
+        try pair.init(&machines, options, .{ .image_count = 1, .every = seeds.part() });
         defer pair.deinit();
         errdefer std.debug.print("a dead thread: ZEOLITE_SEED={d}\n", .{seed});
         const first = &pair.first;

@@ -1,6 +1,7 @@
 //! Which seeds a test runs. `ZEOLITE_SEED` chooses a single one, to see a failure again;
 //! `ZEOLITE_SCALE` multiplies their number for a long run, `ZEOLITE_OFFSET` is added to each.
-//! A debug build runs a tenth.
+//! A debug build runs a tenth. `ZEOLITE_PART` divides it, and has simulators try one in so many
+//! moments, for builds that are slow; it is odd, so that bits of all places of a byte are tried.
 
 const std = @import("std");
 const builtin = @import("builtin");
@@ -12,7 +13,7 @@ pub const List = struct {
     pub fn init(first: u64, count: u64) List {
         if (readNumber("ZEOLITE_SEED")) |seed| return .{ .position = seed, .end = seed + 1 };
         const wanted = count * scale();
-        const actual = if (builtin.mode == .Debug) wanted / 10 + 1 else wanted;
+        const actual = if (builtin.mode == .Debug) wanted / (10 * part()) + 1 else wanted;
         const begin = first + offset();
         return .{ .position = begin, .end = begin + actual };
     }
@@ -27,6 +28,11 @@ pub const List = struct {
 /// How many times as long a run is as one of `npm test`.
 pub fn scale() u64 {
     return readNumber("ZEOLITE_SCALE") orelse 1;
+}
+
+/// One in how many moments, calls or bits is tried, where all of them are otherwise.
+pub fn part() u64 {
+    return readNumber("ZEOLITE_PART") orelse 1;
 }
 
 /// What is added to every seed, so that a long run does not try the same ones again.

@@ -126,8 +126,7 @@ test "killed between any two stores into shared memory, beside another process t
     while (list.next()) |seed| {
         for (std.enums.values(Action)) |action| {
             var at: u64 = 1;
-            while (try runKill(world, seed, action, at)) at += 1;
-            kill_count += at - 1;
+            while (try runKill(world, seed, action, at)) : (at += seeds.part()) kill_count += 1;
         }
     }
     std.debug.print("killed between stores: {d} kills\n", .{kill_count});

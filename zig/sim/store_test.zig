@@ -521,7 +521,7 @@ const Failed = struct {
 fn runModel(base: Options) !void {
     var options = base;
     options.seed += runs.offset();
-    options.operations *= runs.scale();
+    options.operations = options.operations * runs.scale() / runs.part();
     if (try shrink.wanted(allocator_of_models)) |chosen| {
         var failed: Failed = .{ .options = options, .failure = error.Unexpected };
         try failed.record();
