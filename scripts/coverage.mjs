@@ -35,7 +35,8 @@ const groups = [
   ["fault_test"],
   ["damage_test", "fuzz_test"],
 ];
-const place = /^branch (\d) \S*\/zig\/((?:format|store|tree|txn)\/\w+\.zig):(\d+):(\d+)$/gm;
+const place =
+  /^branch (\d) \S*\/zig\/((?:format|store|tree|txn)\/\w+\.zig):(\d+):(\d+ from \d+:\d+)$/gm;
 const row = /^\| `([^`]+)` +\| (`+) ?(.+?) ?\2 +\| (.+?) +\|$/gm;
 const minutesMax = 120;
 
@@ -52,11 +53,6 @@ const kinds = [
   {
     of: ({ text }) => /\bcatch\b|\berrdefer\b|explain\.set|fail(ed|ure)?\b/.test(text),
     why: "error: only when a call of the system fails there",
-  },
-  {
-    of: ({ text, isRun }) =>
-      isRun && /\.\.|@\w+(?:Cast|FromInt)|@mem|[-+*]=? |\w\[|\.\?|^(?:return|switch) /.test(text),
-    why: "check: the compiler's own, of bounds, casts, overflow or errors; fails only by our fault",
   },
   {
     of: ({ text }) => /assert\(|unreachable|doNotOptimizeAway/.test(text),
@@ -88,7 +84,7 @@ function readTargets(outputs) {
       // Behind its end are lines of the standard library, whose functions may be `inline`.
       if (Number(line) >= Math.min(testsOf(lines), lines.length)) continue;
       const key = `${file}:${line}:${column}`;
-      const target = targets.get(key) ?? { file, line: Number(line), column: Number(column) };
+      const target = targets.get(key) ?? { file, line: Number(line) };
       target.isReached ||= count === "1";
       targets.set(key, target);
     }

@@ -11,6 +11,8 @@ const Coverage = std.debug.Coverage;
 const Target = struct { pc: u64, is_reached: bool };
 
 const allocator = std.heap.page_allocator;
+/// How many times eight bytes of a target's code are searched for a line.
+const steps = 16;
 const pause: std.c.timespec = .{ .sec = 0, .nsec = 2 * std.time.ns_per_ms };
 
 var reached: []u8 = &.{};
@@ -52,7 +54,8 @@ fn look() void {
     for (reached, counters()) |*was, count| was.* |= count;
 }
 
-/// Prints each target: `branch 1 /…/zig/format/page.zig:12:5`, 1 if it was reached.
+/// Prints each target: `branch 1 /…/zig/format/page.zig:12:5 from 11:9`, 1 if it was reached. The
+/// first place is that of what is done there, the second that of the code that lies in front of it.
 pub fn finish(io: std.Io) !void {
     @disableInstrumentation();
     is_over.store(true, .release);
@@ -66,8 +69,7 @@ pub fn finish(io: std.Io) !void {
         target.* = .{ .pc = address, .is_reached = count > 0 };
     }
     std.mem.sort(Target, targets, {}, isLower);
-    const sorted = try allocator.alloc(u64, targets.len);
-    for (sorted, targets) |*pc, target| pc.* = target.pc;
+    const before = try allocator.alloc(Coverage.SourceLocation, targets.len);
     const places = try allocator.alloc(Coverage.SourceLocation, targets.len);
     var coverage: Coverage = .init;
     const own: std.Build.Cache.Path = .{
@@ -76,16 +78,43 @@ pub fn finish(io: std.Io) !void {
     };
     var info: std.debug.Info =
         try .load(allocator, io, own, &coverage, builtin.object_format, builtin.cpu.arch);
-    try info.resolveAddresses(allocator, io, sorted, places);
-    for (targets, places) |target, place| {
+    const sorted = try allocator.alloc(u64, targets.len);
+    for (sorted, targets) |*pc, target| pc.* = target.pc;
+    try info.resolveAddresses(allocator, io, sorted, before);
+    @memset(places, .invalid);
+    const found = try allocator.alloc(Coverage.SourceLocation, targets.len);
+    for (0..steps) |step| {
+        for (sorted, targets, 1..) |*pc, target, next| {
+            const end = if (next < targets.len) targets[next].pc else std.math.maxInt(u64);
+            pc.* = @max(target.pc, @min(behindCounter(target.pc) + 8 * step, end -| 1));
+        }
+        try info.resolveAddresses(allocator, io, sorted, found);
+        // The compiler's own code has no line.
+        for (places, found) |*place, it| if (place.line == 0) {
+            place.* = it;
+        };
+    }
+    for (targets, places, before) |target, behind, from| {
+        const place = if (behind.line > 0) behind else from;
         if (place.file == .invalid) continue;
         const file = coverage.fileAt(place.file);
         const folder = coverage.stringAt(coverage.directories.keys()[file.directory_index]);
-        std.debug.print("branch {d} {s}/{s}:{d}:{d}\n", .{
+        std.debug.print("branch {d} {s}/{s}:{d}:{d} from {d}:{d}\n", .{
             @intFromBool(target.is_reached), folder,       coverage.stringAt(file.basename),
-            place.line,                      place.column,
+            place.line,                      place.column, from.line,
+            from.column,
         });
     }
+}
+
+/// The address of what is done behind the addition to the counter, which has no place of its own:
+/// by its address it is the end of the code in front of it.
+fn behindCounter(pc: u64) u64 {
+    @disableInstrumentation();
+    if (builtin.cpu.arch != .x86_64 or pc == 0) return pc;
+    const addition = [_]u8{ 0xf0, 0x80, 0x05 }; // lock add byte [rip + distance], 1
+    const code: *const [addition.len]u8 = @ptrFromInt(pc);
+    return if (std.mem.eql(u8, code, &addition)) pc + 8 else pc;
 }
 
 fn isLower(_: void, a: Target, b: Target) bool {

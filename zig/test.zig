@@ -94,6 +94,7 @@ comptime {
         _ = @import("sim/promises_test.zig");
         _ = @import("sim/named_runs_test.zig");
         _ = @import("sim/ahead_test.zig");
+        _ = @import("sim/refusals_test.zig");
         _ = @import("sim/backup_test.zig");
         _ = @import("sim/crash_test.zig");
         _ = @import("sim/small_test.zig");

@@ -13,6 +13,7 @@ const overflow = @import("../format/overflow.zig");
 const entries = @import("../format/entries.zig");
 const keys = @import("../tree/keys.zig");
 const search = @import("../tree/search.zig");
+const statistics = @import("../tree/statistics.zig");
 const insert = @import("../tree/insert.zig");
 const delete = @import("../tree/delete.zig");
 const many = @import("../tree/many.zig");
@@ -415,6 +416,9 @@ const Model = struct {
         try self.store.commit(&.{&self.tree});
         const walk = try checkTree(self.store, self.tree);
         try testing.expectEqual(walk.page_count, self.store.usedCount());
+        const counted = try statistics.of(self.store.pages(), self.tree);
+        const sum = counted.branch_pages + counted.leaf_pages + counted.overflow_pages;
+        try testing.expectEqual(@as(u64, walk.page_count), sum);
     }
 };
 
