@@ -43,6 +43,14 @@ const minutesMax = 120;
 /** Reasons that hold for a kind of line wherever it stands. */
 const kinds = [
   {
+    of: ({ text }) => /assert\(|unreachable|doNotOptimizeAway/.test(text),
+    why: "assertion: false only by a fault of our own",
+  },
+  {
+    of: ({ text, isRun }) => isRun && /\btry\b/.test(text) && /\b(?:if|while|orelse)\b/.test(text),
+    why: "answer: the error of a call, or one of its answers, that does not come in a simulator",
+  },
+  {
     of: ({ text, isRun }) => isRun && /\btry\b/.test(text),
     why: "error: what it calls passes one on only when memory, the disk or a page fails there",
   },
@@ -51,12 +59,12 @@ const kinds = [
     why: "hostile: bytes that only a forger writes, under checksums that are right",
   },
   {
-    of: ({ text }) => /\bcatch\b|\berrdefer\b|explain\.set|fail(ed|ure)?\b/.test(text),
-    why: "error: only when a call of the system fails there",
+    of: ({ text }) => /explain\.set/.test(text),
+    why: "refusal: what its message says is not so in any test in Zig",
   },
   {
-    of: ({ text }) => /assert\(|unreachable|doNotOptimizeAway/.test(text),
-    why: "assertion: false only by a fault of our own",
+    of: ({ text }) => /\bcatch\b|\berrdefer\b|fail(ed|ure)?\b/.test(text),
+    why: "error: only when a call of the system fails there",
   },
 ];
 

@@ -73,6 +73,17 @@ test "open refuses what is no store, and says what it is" {
     try testing.expectEqualStrings(path, try attach.resolve(os, path, &buffer));
 }
 
+test "open refuses to make a store beside a file that is no log" {
+    const world = try simulated.World.create(testing.allocator, .{});
+    defer world.destroy();
+    const os = try world.startProcess();
+    try write(os, path ++ "-wal", "a letter to a friend, " ** 200);
+    explain.clear();
+    const opened = attach.open(testing.allocator, os, path, .{});
+    try testing.expectError(error.Corrupt, opened);
+    try testing.expect(std.mem.indexOf(u8, explain.get(), "is not a log") != null);
+}
+
 test "open refuses a file of two names" {
     const world = try simulated.World.create(testing.allocator, .{});
     defer world.destroy();
@@ -162,6 +173,9 @@ test "open refuses options that are not those of the store" {
     const os = try world.startProcess();
     try makeStore(os, .{ .page_size = page_size, .attributes = .{ .key_encoding = 1 } });
     try expectRefused(os, .{ .page_size = 1024 }, error.Options, "pages of 512 bytes");
+    const odd: attach.Options = .{ .page_size = 1000 };
+    const opened = attach.open(testing.allocator, os, path, odd);
+    try testing.expectError(error.Options, opened);
     const other_key: tables.Attributes = .{ .key_encoding = 2 };
     try expectRefused(os, .{ .attributes = other_key }, error.Options, "key encoding string");
     const unknown: tables.Attributes = .{ .encoding = 77 };

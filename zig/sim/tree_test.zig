@@ -644,6 +644,45 @@ test "savepoints: a rolled back tree is the tree it was" {
     try model.checkAll();
 }
 
+test "a tree without entries answers everything with nothing" {
+    const store = try TestStore.create(testing.allocator, 512);
+    defer store.destroy();
+    var tree: page.Tree = .empty;
+    const pages = store.pages();
+    try testing.expectEqual(null, try search.get(pages, tree, "a key"));
+    try testing.expect(!try search.has(pages, tree, "a key"));
+    try testing.expectEqual(0, try search.rank(pages, tree, "a key"));
+    const wanted = [_][]const u8{ "a key", "b" };
+    var found: [2]?leaf.Value = undefined;
+    try many.get(pages, tree, &wanted, &found);
+    for (found) |value| try testing.expect(value == null);
+    const counted = try statistics.of(pages, tree);
+    try testing.expectEqual(statistics.Statistics{}, counted);
+    var cursor: Cursor = .init(pages, tree);
+    try testing.expect(!try cursor.first());
+    try testing.expect(!try cursor.last());
+    try testing.expect(!try cursor.seek("a key"));
+    try testing.expect(!try cursor.seekBefore("a key"));
+    try testing.expectEqual(0, try remove_range.removeRange(&store.dirty, &tree, "a", "b"));
+    // With one entry its key has an order towards others.
+    for ([_][]const u8{ "b", "a" }) |key| {
+        _ = try insert.put(&store.dirty, &tree, key, "1", .upsert);
+    }
+    cursor = .init(store.pages(), tree);
+    try testing.expect(try cursor.seek("b"));
+    try testing.expectEqual(.gt, try cursor.order("a"));
+    try testing.expectEqual(.eq, try cursor.order("b"));
+    try testing.expectEqual(.lt, try cursor.order("b and more"));
+    // A key that is only the beginning of what the keys of a page share.
+    for (0..40) |number| {
+        const key = "a long beginning" ++ [_]u8{@intCast('a' + number)};
+        _ = try insert.put(&store.dirty, &tree, key, "1" ** 30, .upsert);
+    }
+    cursor = .init(store.pages(), tree);
+    try testing.expect(try cursor.seek("a long beginningz"));
+    try testing.expectEqual(.gt, try cursor.order("a long"));
+}
+
 test "no memory for a frame: the operation fails, and what was before can be had back" {
     const store = try TestStore.create(testing.allocator, 512);
     defer store.destroy();
