@@ -22,13 +22,14 @@ export interface Ended {
   readonly bytes: Uint8Array;
 }
 
-/** Starts the command line; the caller sees to its pipes. */
+/** Starts the command line; the caller sees to its pipes. Its errors may go to an open file. */
 export function startCli(
   args: readonly string[],
   runtime: Runtime = currentRuntime(),
+  stderr: number | "pipe" = "pipe",
 ): ChildProcess {
   const [program, ...before] = runtime.command;
-  return spawn(program, [...before, MAIN, ...args], { cwd: ROOT, stdio: ["pipe", "pipe", "pipe"] });
+  return spawn(program, [...before, MAIN, ...args], { cwd: ROOT, stdio: ["pipe", "pipe", stderr] });
 }
 
 /** Gathers what a process prints until it ends. */
