@@ -24,8 +24,8 @@ const ROWS_MAX = 60;
 const DELAY_MAX = 30;
 /** Kills that the test must make: half of what the suite promises, for both runtimes run it. */
 const KILLS_MIN = 100;
-/** Small, so that many kills hit a checkpoint; and who waits longer than this is held up by the dead,
- * not by a slow disk. */
+/** Small, so that many kills hit a checkpoint; and who waits longer than this is held up by the
+ * dead, not by a slow disk. */
 const OPTIONS = { checkpointBytes: 65536, lockTimeout: 10_000 } as const;
 
 /** Commits of the test that counts what is replayed. */

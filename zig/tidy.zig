@@ -125,6 +125,7 @@ const zig_order = [_][]const u8{
     "sim/check_test",
     "sim/damage_test",
     "sim/promises_test",
+    "sim/refusals_test",
     "sim/named_runs_test",
     "sim/ahead_test",
 

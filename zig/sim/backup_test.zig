@@ -4,8 +4,10 @@
 
 const std = @import("std");
 const testing = std.testing;
+const explain = @import("../explain.zig");
 const simulated = @import("../os/simulated.zig");
 const os_types = @import("../os/types.zig");
+const search = @import("../tree/search.zig");
 const attach = @import("../txn/attach.zig");
 const check = @import("../txn/check.zig");
 const Backup = @import("../txn/backup.zig").Backup;
@@ -308,6 +310,32 @@ test "backup of a damaged store fails and leaves nothing" {
             bytes[0] ^= 16;
             try env.os.pwrite(env.file.fd, &bytes, offset);
         }
+    }
+}
+
+test "backup of a store with one damaged value fails and names its page" {
+    for ([_]bool{ false, true }) |compact| {
+        var machine: Machine = undefined;
+        try machine.init(.{ .seed = 5, .page_size = 512 });
+        defer machine.deinit();
+        const env = machine.env();
+        const value: [300_000]u8 = @splat('v');
+        var txn = try Txn.begin(env, 0);
+        _ = try txn.put(0, "large", &value, .upsert);
+        _ = try txn.commit();
+        const state = try env.publishedState();
+        const view = try env.viewOf(state);
+        const found = (try search.get(view.pages(), view.main, "large")).?;
+        const offset = @as(u64, found.run().pgno) * 512 + 250_000;
+        try env.os.pwrite(env.file.fd, "x", offset);
+        explain.clear();
+        try testing.expectError(error.Corrupt, copy(env, compact, 10));
+        var buffer: [20]u8 = undefined;
+        const place = try std.fmt.bufPrint(&buffer, "page {d} ", .{found.run().pgno});
+        try testing.expect(std.mem.indexOf(u8, explain.get(), place) != null);
+        try testing.expect(!try machine.exists(target));
+        try env.os.pwrite(env.file.fd, "v", offset);
+        try copy(env, compact, 10);
     }
 }
 

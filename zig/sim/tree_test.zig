@@ -644,6 +644,87 @@ test "savepoints: a rolled back tree is the tree it was" {
     try model.checkAll();
 }
 
+/// A tree and its rows at one moment.
+const Moment = struct {
+    tree: page.Tree,
+    rows: []const ?Model.Row,
+    /// Behind the savepoint or the freeze.
+    epoch: u64,
+
+    fn of(arena: std.mem.Allocator, model: *const Model) !Moment {
+        return .{
+            .tree = model.tree,
+            .rows = try arena.dupe(?Model.Row, model.rows),
+            .epoch = model.store.dirty.epoch,
+        };
+    }
+
+    /// A walk over that tree finds those rows now.
+    fn check(self: *const Moment, model: *Model) !void {
+        var cursor: Cursor = .init(model.store.pages(), self.tree);
+        var buffer: [config.key_size_max_any]u8 = undefined;
+        for (self.rows, model.all) |row, key| {
+            if (row == null) continue;
+            try testing.expect(try cursor.next());
+            try testing.expectEqualSlices(u8, key, try cursor.key(&buffer));
+            try model.expectValue(row.?, cursor.value());
+        }
+        try testing.expect(!try cursor.next());
+    }
+};
+
+test "savepoints and ranges at once: each keeps its moment, whatever is rolled back" {
+    const store = try TestStore.create(testing.allocator, 512);
+    defer store.destroy();
+    var prng = std.Random.DefaultPrng.init(78);
+    const random = prng.random();
+    var model = try Model.create(store, random, .mixed, 200);
+    defer model.destroy();
+    for (0..20) |_| {
+        var arena: std.heap.ArenaAllocator = .init(testing.allocator);
+        defer arena.deinit();
+        var savepoints: std.ArrayList(Moment) = .empty;
+        var ranges: std.ArrayList(Moment) = .empty;
+        for (0..30) |_| {
+            for (0..10) |_| if (random.boolean()) try model.put() else try model.remove();
+            switch (random.uintLessThan(u8, 6)) {
+                0, 1 => {
+                    try testing.expectEqual(savepoints.items.len, try store.dirty.savepoint());
+                    try savepoints.append(arena.allocator(), try .of(arena.allocator(), &model));
+                },
+                2 => if (savepoints.items.len > 0) {
+                    const at = random.uintLessThan(usize, savepoints.items.len);
+                    const before = savepoints.items[at];
+                    store.dirty.rollback(@intCast(at));
+                    model.tree = before.tree;
+                    @memcpy(model.rows, before.rows);
+                    savepoints.shrinkRetainingCapacity(at);
+                    // Ranges over what is taken back end with it.
+                    while (ranges.getLastOrNull()) |range| {
+                        if (range.epoch < before.epoch) break;
+                        _ = ranges.pop();
+                    }
+                },
+                3 => if (savepoints.items.len > 0) {
+                    const at = random.uintLessThan(usize, savepoints.items.len);
+                    store.dirty.releaseSavepoint(@intCast(at));
+                    savepoints.shrinkRetainingCapacity(at);
+                },
+                4 => if (ranges.items.len < 4) {
+                    store.dirty.freeze();
+                    try ranges.append(arena.allocator(), try .of(arena.allocator(), &model));
+                },
+                else => try model.removeRange(),
+            }
+            _ = try checkTree(store, model.tree);
+            for (ranges.items) |*moment| try moment.check(&model);
+        }
+        if (savepoints.items.len > 0) store.dirty.releaseSavepoint(0);
+        try model.commit();
+    }
+    try model.checkAll();
+}
+
 test "a tree without entries answers everything with nothing" {
     const store = try TestStore.create(testing.allocator, 512);
     defer store.destroy();

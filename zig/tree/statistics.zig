@@ -1,5 +1,6 @@
 //! Counts the pages of a tree by kind. It reads every branch page, and a leaf page only where the
-//! branch says that overflow runs lie in it. It never writes.
+//! branch says that overflow runs lie in it; the separators of a branch may have such as well. It
+//! never writes.
 
 const std = @import("std");
 const config = @import("../config.zig");
@@ -34,6 +35,7 @@ pub fn of(pages: Pages, tree: page.Tree) keys.Error!Statistics {
             const bytes = try pages.page(ref);
             if (page.kind(bytes) != .branch) return error.Corrupt;
             result.branch_pages += 1;
+            if (branch.anyRuns(bytes)) result.overflow_pages += tailPages(bytes);
             levels[depth] = .{ .bytes = bytes, .next = 0 };
             depth += 1;
         }
@@ -54,12 +56,21 @@ fn runPages(pages: Pages, ref: page.Ref) keys.Error!u64 {
     const bytes = try pages.page(ref);
     if (page.kind(bytes) != .leaf) return error.Corrupt;
     const page_size: u32 = @intCast(bytes.len);
+    var count = tailPages(bytes);
+    for (0..page.count(bytes)) |slot| {
+        const value = leaf.value(bytes, @intCast(slot));
+        if (value.kind == .overflow) count += overflow.pageCount(value.size, page_size);
+    }
+    return count;
+}
+
+/// Pages of the runs that hold the tails of a page's long keys.
+fn tailPages(bytes: []align(8) const u8) u64 {
+    const page_size: u32 = @intCast(bytes.len);
     var count: u64 = 0;
     for (0..page.count(bytes)) |slot| {
-        const index: u32 = @intCast(slot);
-        const value = leaf.value(bytes, index);
-        if (value.kind == .overflow) count += overflow.pageCount(value.size, page_size);
-        if (page.tail(bytes, index)) |tail| count += overflow.pageCount(tail.size, page_size);
+        const tail = page.tail(bytes, @intCast(slot)) orelse continue;
+        count += overflow.pageCount(tail.size, page_size);
     }
     return count;
 }
