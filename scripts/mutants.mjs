@@ -1,14 +1,14 @@
 /**
  * `npm run mutants`: tests the tests. Each patch in `test/mutants` is a bug made by hand; it is
- * applied to a copy of the engine, and the tests that it names must fail. One at a time, at the
- * lowest priority.
+ * applied to a copy of the engine, and the tests that it names must fail. As many at a time as
+ * `--jobs` says, each in a copy of its own, by default one for each processor; at the lowest priority.
  *
  * A patch begins with what it breaks, the part of a test's name that catches it and, if that is not
  * Debug, the mode: `Breaks: …`, `Caught by: …`, `Mode: ReleaseSafe`. A test that runs on this
  * machine, not on the simulated one, is named with `Machine: this`. A hunk applies where its old
  * lines stand, exactly once, wherever that is: other changes of the file do not matter.
  *
- * Usage: node scripts/mutants.mjs [--only TEXT]… [--list] [--json]
+ * Usage: node scripts/mutants.mjs [--only TEXT]… [--jobs N] [--list] [--json]
  * `--list` says of each what it breaks and whether it still applies, and runs nothing.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,10 +20,12 @@ import { install } from "./setup.mjs";
 import { capture, root, tools } from "./tools.mjs";
 
 const folder = join(root, "test", "mutants");
-/** The copy that is changed, and what is built of it. */
-const copy = join(root, ".cache", "mutants");
+/** The copies that are changed, and what is built of them. */
+const copies = join(root, ".cache", "mutants");
 /** What takes longer hangs; that is caught as well. */
 const minutesMax = 15;
+/** All tests that the mutants name, one after the other. */
+const baselineMinutesMax = 90;
 
 function headerOf(text, name) {
   return new RegExp(`^${name}: (.+)$`, "m").exec(text)?.[1];
@@ -88,7 +90,7 @@ function change(mutant) {
   return files;
 }
 
-function makeCopy() {
+function makeCopy(copy) {
   rmSync(join(copy, "zig"), { recursive: true, force: true });
   for (const name of ["zig", "ffi"]) {
     const isSource = (path) => !/\.zig-cache|zig-out/.test(path);
@@ -96,47 +98,57 @@ function makeCopy() {
   }
 }
 
-function write(files, contentOf) {
+function write(copy, files, contentOf) {
   for (const file of files.keys()) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     writeFileSync(join(copy, file), contentOf(file));
   }
 }
 
-function runTests(filters, step, mode) {
+function runTests(copy, filters, step, mode, minutes = minutesMax) {
   return capture(tools.zig, [
     "build",
     ...["--build-file", join(copy, "zig", "build.zig")],
     ...["--cache-dir", join(copy, "zig-cache")],
     ...[step, `-Doptimize=${mode}`, "--summary", "all"],
     ...filters.map((filter) => `-Dtest-filter=${filter}`),
-  ], minutesMax);
+  ], minutes);
+}
+
+/** Does `work` with all that waits, in each copy one after the other. */
+async function inCopies(count, waiting, work) {
+  const rest = [...waiting];
+  const drain = async (copy) => {
+    for (let next = rest.shift(); next !== undefined; next = rest.shift()) await work(copy, next);
+  };
+  await Promise.all(Array.from({ length: count }, (_, at) => drain(join(copies, `${at}`))));
 }
 
 /** The tests must pass without a mutant, or their failing would say nothing. */
-async function checkBaseline(mutants, say) {
-  for (const kind of new Set(mutants.map(({ step, mode }) => `${step} ${mode}`))) {
+async function checkBaseline(mutants, jobs, say) {
+  const kinds = new Set(mutants.map(({ step, mode }) => `${step} ${mode}`));
+  await inCopies(jobs, kinds, async (copy, kind) => {
     const [step, mode] = kind.split(" ");
     const alike = mutants.filter((mutant) => mutant.step === step && mutant.mode === mode);
     const filters = [...new Set(alike.map((mutant) => mutant.filter))];
     say(`the ${filters.length} test runs without a mutant, ${kind}`);
-    const result = await runTests(filters, step, mode);
+    const result = await runTests(copy, filters, step, mode, baselineMinutesMax);
     const { passed, failed } = countZig(result);
     if (failed > 0) throw new Error(`without any mutant:\n${result.output}`);
     say(`${passed} tests pass without a mutant, ${kind}`);
-  }
+  });
 }
 
 /** Builds the mutant and runs the tests that should catch it. */
-async function judge(mutant) {
+async function judge(copy, mutant) {
   const begin = performance.now();
   const files = change(mutant);
-  write(files, (file) => files.get(file).join("\n"));
+  write(copy, files, (file) => files.get(file).join("\n"));
   let result;
   try {
-    result = await runTests([mutant.filter], mutant.step, mutant.mode);
+    result = await runTests(copy, [mutant.filter], mutant.step, mutant.mode);
   } finally {
-    write(files, (file) => readFileSync(join(root, file)));
+    write(copy, files, (file) => readFileSync(join(root, file)));
   }
   const seconds = Number(((performance.now() - begin) / 1000).toFixed(1));
   return { ...mutant, hunks: undefined, seconds, ...verdictOf(result), output: result.output };
@@ -157,14 +169,16 @@ function verdictOf({ code, output }) {
 }
 
 function readArguments(argv) {
-  const options = { only: [], json: false, list: false };
+  const options = { only: [], json: false, list: false, jobs: os.availableParallelism() };
   for (let index = 0; index < argv.length; index += 1) {
     const name = argv[index];
     if (name === "--json") options.json = true;
     else if (name === "--list") options.list = true;
     else if (name === "--only" && index + 1 < argv.length) options.only.push(argv[++index]);
-    else {
-      console.error("usage: npm run mutants -- [--only TEXT]… [--list] [--json]");
+    else if (name === "--jobs" && /^[1-9]\d?$/.test(argv[index + 1])) {
+      options.jobs = Number(argv[++index]);
+    } else {
+      console.error("usage: npm run mutants -- [--only TEXT]… [--jobs N] [--list] [--json]");
       process.exit(2);
     }
   }
@@ -191,18 +205,19 @@ if (options.list) {
   await install();
   // All of them first: what no longer applies is said at once.
   for (const mutant of mutants) change(mutant);
-  makeCopy();
-  await checkBaseline(mutants, say);
+  const jobs = Math.min(options.jobs, mutants.length);
+  for (let at = 0; at < jobs; at += 1) makeCopy(join(copies, `${at}`));
+  await checkBaseline(mutants, jobs, say);
   const results = [];
-  for (const mutant of mutants) {
-    const result = await judge(mutant);
+  await inCopies(jobs, mutants, async (copy, mutant) => {
+    const result = await judge(copy, mutant);
     results.push(result);
     const by = result.by === undefined ? "" : ` by: ${result.by}`;
     say(
       `${results.length}/${mutants.length} ${result.name}: ${result.verdict}${by} (${result.seconds} s)`,
     );
     if (result.verdict !== "caught") say(result.output.trimEnd());
-  }
+  });
   const caught = results.filter(({ verdict }) => verdict === "caught").length;
   if (options.json) {
     const rows = results.map(({ output: _, ...row }) => row);
