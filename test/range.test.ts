@@ -51,6 +51,37 @@ test("getRange: every combination of options equals a sorted list", async () => 
   }
 });
 
+test("getRange: rows of any size between any bounds equal a sorted list", () => {
+  for (const pageSize of [512, 4096]) {
+    using opened = new Opened({ pageSize, keyEncoding: "string", encoding: "binary" });
+    const { store } = opened;
+    const random = randomFrom(5);
+    const ends = ["", "é", "x".repeat(150), "y".repeat(240)];
+    const name = (index: number) => {
+      return String(index).padStart(4, "0") + ends[index % 7 < 4 ? 0 : index % 4];
+    };
+    const sizes = [0, 1, 7, 60, 100, 300, 1023, 1024, 5000];
+    const entries = Array.from({ length: 400 }, (_, index) => {
+      return [name(index), new Uint8Array(sizes[random(9)]!).fill(index)] as const;
+    });
+    store.putManySync(entries);
+    for (let round = 0; round < 300; round += 1) {
+      const [low, high] = [random(400), random(400)].sort((a, b) => a - b) as [number, number];
+      const reverse = random(2) === 0;
+      const limit = random(3) === 0 ? random(150) : Infinity;
+      const bounds = reverse
+        ? { start: name(high), end: name(low) }
+        : { start: name(low), end: name(high) };
+      const found = [...store.getRange({ ...bounds, reverse, limit })];
+      const wanted = reverse
+        ? entries.slice(low + 1, high + 1).reverse()
+        : entries.slice(low, high);
+      const rows = low === high ? [] : wanted.slice(0, limit);
+      assert.deepEqual(found, rows.map(([key, value]) => ({ key, value })), `${round}`);
+    }
+  }
+});
+
 test("removeRange: every combination of options equals a sorted list", async () => {
   using opened = new Opened({ pageSize: 512 });
   const { store } = opened;

@@ -4,12 +4,14 @@
 //! Invariant: rows come in order, each once, none outside the half-open interval of its bounds.
 
 const std = @import("std");
+const assert = std.debug.assert;
 const Allocator = std.mem.Allocator;
 const page_format = @import("../format/page.zig");
 const Snapshot = @import("../store/Snapshot.zig");
 const FrameSet = @import("../store/FrameSet.zig");
 const Pages = @import("../store/Pages.zig");
 const Cursor = @import("../tree/Cursor.zig");
+const keys = @import("../tree/keys.zig");
 const search = @import("../tree/search.zig");
 const Env = @import("../txn/Env.zig");
 
@@ -43,6 +45,8 @@ is_done: bool = false,
 is_held_back: bool = false,
 /// The transaction it read was rolled back.
 is_ended: bool = false,
+/// The leaf that stood here when the one behind it was fetched.
+fetched_from: ?[*]const u8 = null,
 /// The session's number of its table, to name it where it is damaged.
 table: u32 = 0,
 
@@ -195,6 +199,39 @@ fn isInside(self: *const Range) Error!bool {
 /// Whether `next` may come to another row.
 pub fn hasMore(self: *const Range) bool {
     return !self.is_done and self.left > 0;
+}
+
+/// How many rows lie in the leaf from this one on, which counts; at most `most`.
+pub fn rowsHere(self: *const Range, most: u32) Error!u32 {
+    const bytes = self.cursor.leafBytes();
+    const index = self.cursor.leafIndex();
+    const rest = if (self.reverse) index + 1 else page_format.count(bytes) - index;
+    const wanted: u32 = @intCast(@min(rest, most, self.left +| 1));
+    if (wanted <= 1) return wanted;
+    const bound = (if (self.reverse) self.start else self.finish) orelse return wanted;
+    const last = if (self.reverse) index + 1 - wanted else index + wanted - 1;
+    const order = try keys.order(self.pages(), bytes, last, bound);
+    if (if (self.reverse) order != .lt else order == .lt) return wanted;
+    const found = try keys.find(self.pages(), bytes, .leaf, bound);
+    return if (self.reverse) index + 1 - found.index else found.index - index;
+}
+
+/// Goes over rows of the leaf, of which `rowsHere` has told.
+pub fn pass(self: *Range, rows: u32) void {
+    assert(rows <= self.left);
+    self.cursor.move(if (self.reverse) -@as(i32, @intCast(rows)) else @intCast(rows));
+    self.left -= rows;
+}
+
+/// Begins to load the leaf behind the one in which the range stands, if it stands on the first of
+/// its entries there since it was asked last, and so many rows to come reach over its end.
+pub fn fetchAhead(self: *Range, rows: u64) void {
+    const bytes = self.cursor.leafBytes();
+    if (bytes.ptr == self.fetched_from) return;
+    self.fetched_from = bytes.ptr;
+    const index = self.cursor.leafIndex();
+    const rest = if (self.reverse) index + 1 else page_format.count(bytes) - index;
+    if (rows > rest and self.left >= rest) self.cursor.fetchLeaf(self.reverse);
 }
 
 pub fn keySize(self: *const Range) u32 {

@@ -6,6 +6,7 @@ const config = @import("../config.zig");
 const limits = @import("sizes.zig");
 const bytes_format = @import("../format/bytes.zig");
 const leaf = @import("../format/leaf.zig");
+const page_format = @import("../format/page.zig");
 const many = @import("../tree/many.zig");
 const search = @import("../tree/search.zig");
 const tree_statistics = @import("../tree/statistics.zig");
@@ -278,8 +279,8 @@ const Chunk = struct {
     rows: u32 = 0,
     keys_end: usize,
     values_start: usize,
-    /// All bytes of keys in one, to see whether any is not ASCII.
-    seen: u8 = 0,
+    /// Whether all keys are ASCII.
+    is_ascii: bool = true,
     /// The value added last, and where it goes: it is copied when the next one is being loaded.
     owed: []const u8 = &.{},
     owed_to: []u8 = &.{},
@@ -322,13 +323,47 @@ const Chunk = struct {
     /// Adds the row on which a range stands; `value` is empty if it is elsewhere.
     fn add(self: *Chunk, range: *Range, value: []const u8, value_size: u32) Error!void {
         const key = try range.keyInto(self.room[self.keys_end..self.values_start]);
-        for (key) |byte| self.seen |= byte;
+        self.is_ascii = self.is_ascii and bytes_format.areAscii(key);
         self.keys_end += key.len;
         self.settle();
         self.owed = value;
         self.owed_to = self.take(value.len);
+        self.enter(key.len, value_size);
+    }
+
+    /// Adds the row on which a range stands and those behind it in its leaf, while each lies whole
+    /// and small in it and there is room. Returns how many.
+    fn addPlain(self: *Chunk, range: *const Range, most: u32) u32 {
+        const bytes = range.cursor.leafBytes();
+        const shared = page_format.prefix(bytes);
+        var index = range.cursor.leafIndex();
+        for (0..most) |rows| {
+            const entry = page_format.leafEntry(bytes, index);
+            const is_plain = entry.flags == 0 and
+                entry.value_kind == @intFromEnum(page_format.ValueKind.@"inline") and
+                entry.value_size < @min(far_size_min, limits.block_value_min);
+            if (!is_plain) return @intCast(rows);
+            const local = page_format.local(bytes, index);
+            const key_size = shared.len + local.len;
+            const value = if (range.keys_only) bytes[0..0] else leaf.value(bytes, index).bytes;
+            if (self.values_start - self.keys_end < key_size + value.len) return @intCast(rows);
+            const key = self.room[self.keys_end..][0..key_size];
+            bytes_format.copyShort(key, shared);
+            bytes_format.copyShort(key[shared.len..], local);
+            self.is_ascii = self.is_ascii and bytes_format.areAscii(key);
+            self.keys_end += key_size;
+            self.values_start -= value.len;
+            @memcpy(self.room[self.values_start..][0..value.len], value);
+            self.enter(key_size, @intCast(value.len));
+            if (range.reverse) index -%= 1 else index += 1;
+        }
+        return most;
+    }
+
+    /// Writes down the sizes of a row.
+    fn enter(self: *Chunk, key_size: usize, value_size: u32) void {
         const sizes = self.room[self.rows * row_header_size ..][0..row_header_size];
-        std.mem.writeInt(u32, sizes[0..4], @intCast(key.len), .little);
+        std.mem.writeInt(u32, sizes[0..4], @intCast(key_size), .little);
         std.mem.writeInt(u32, sizes[4..8], value_size, .little);
         self.rows += 1;
     }
@@ -401,6 +436,14 @@ fn fetchRows(
     while (chunk.rows < rows_max) {
         if (!range.is_held_back and !try range.next()) break;
         range.is_held_back = true;
+        const wanted = rows_max - chunk.rows;
+        range.fetchAhead(wanted);
+        const plain = chunk.addPlain(range, try range.rowsHere(wanted));
+        if (plain > 0) {
+            range.pass(plain - 1);
+            range.is_held_back = false;
+            continue;
+        }
         const value = try range.value();
         fetchValue(value);
         const key_size = range.keySize();
@@ -420,7 +463,7 @@ fn fetchRows(
     }
     chunk.settle();
     session.setWord(0, @intFromBool(!range.is_held_back and !range.hasMore()));
-    session.setWord(2, if (chunk.seen < 0x80) chunk.keys_end else 0);
+    session.setWord(2, if (chunk.is_ascii) chunk.keys_end else 0);
     session.setWord(4, chunk.values_start);
     session.setWord(5, chunk.block_used);
     return @intCast(chunk.rows);
@@ -434,7 +477,7 @@ pub fn rangeClose(session: *Session, handle: u32) Error!i32 {
 }
 
 /// The catalogue of a scope, and where to read it.
-const Catalogue = struct { pages: Pages, tree: @import("../format/page.zig").Tree };
+const Catalogue = struct { pages: Pages, tree: page_format.Tree };
 
 fn catalogue(session: *Session, scope: u32) Error!Catalogue {
     const view_of = try session.committedView(scope);

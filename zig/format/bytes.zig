@@ -70,6 +70,45 @@ pub fn commonPrefix(a: []const u8, b: []const u8) usize {
     return index;
 }
 
+/// Copies `from` to the beginning of `to`, without a call while it is short, as keys are.
+pub inline fn copyShort(to: []u8, from: []const u8) void {
+    const size = from.len;
+    assert(to.len >= size);
+    if (size > 2 * @sizeOf(Block)) return @memcpy(to[0..size], from);
+    if (size >= @sizeOf(Block)) return copyEnds(Block, to, from);
+    if (size >= @sizeOf(u64)) return copyEnds(u64, to, from);
+    if (size >= @sizeOf(u32)) return copyEnds(u32, to, from);
+    for (to[0..size], from) |*byte, copied| byte.* = copied;
+}
+
+const Block = @Vector(16, u8);
+
+/// The first bytes and the last, which may be some of the same.
+inline fn copyEnds(T: type, to: []u8, from: []const u8) void {
+    const last = from.len - @sizeOf(T);
+    const a = std.mem.bytesToValue(T, from[0..@sizeOf(T)]);
+    const b = std.mem.bytesToValue(T, from[last..][0..@sizeOf(T)]);
+    to[0..@sizeOf(T)].* = @bitCast(a);
+    to[last..][0..@sizeOf(T)].* = @bitCast(b);
+}
+
+/// Whether all bytes are ASCII.
+pub inline fn areAscii(bytes: []const u8) bool {
+    const high: u64 = 0x8080_8080_8080_8080;
+    var seen: u64 = 0;
+    if (bytes.len < @sizeOf(u64)) {
+        for (bytes) |byte| seen |= byte;
+        return seen & high == 0;
+    }
+    const last = bytes.len - @sizeOf(u64);
+    var at: usize = 0;
+    while (at < last) : (at += @sizeOf(u64)) {
+        seen |= std.mem.readInt(u64, bytes[at..][0..@sizeOf(u64)], .little);
+    }
+    seen |= std.mem.readInt(u64, bytes[last..][0..@sizeOf(u64)], .little);
+    return seen & high == 0;
+}
+
 /// `size` rounded up to a multiple of four.
 pub inline fn padded(size: u32) u32 {
     return (size + 3) & ~@as(u32, 3);
@@ -97,5 +136,22 @@ test "order and commonPrefix agree with the plain definitions" {
         const common = commonPrefix(x, y);
         try std.testing.expectEqualSlices(u8, x[0..common], y[0..common]);
         if (common < @min(x.len, y.len)) try std.testing.expect(x[common] != y[common]);
+    }
+}
+
+test "copyShort and areAscii agree with the plain definitions" {
+    var prng = std.Random.DefaultPrng.init(2);
+    const random = prng.random();
+    var from: [80]u8 = undefined;
+    for (0..20000) |_| {
+        const size = random.uintAtMost(usize, from.len);
+        for (from[0..size]) |*byte| byte.* = random.uintLessThan(u8, 0x80);
+        if (random.boolean() and size > 0) from[random.uintLessThan(usize, size)] = 0x80;
+        var to: [82]u8 = @splat(0xee);
+        copyShort(to[0..size], from[0..size]);
+        try std.testing.expectEqualSlices(u8, from[0..size], to[0..size]);
+        for (to[size..]) |byte| try std.testing.expectEqual(0xee, byte);
+        const high = std.mem.indexOfScalar(u8, from[0..size], 0x80);
+        try std.testing.expectEqual(high == null, areAscii(from[0..size]));
     }
 }

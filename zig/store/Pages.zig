@@ -25,3 +25,9 @@ pub inline fn fetch(self: Pages, ref: page_format.Ref) void {
     if (!ref.dirty) return self.snapshot.fetch(ref);
     if (self.frames) |frames| frames.fetch(ref.pgno);
 }
+
+/// Begins to load a page that will be used, most of its entries. The ref need not be a good one.
+pub fn fetchPage(self: Pages, ref: page_format.Ref) void {
+    if (!ref.dirty) return self.snapshot.fetchPage(ref);
+    if (self.frames) |frames| frames.fetch(ref.pgno);
+}

@@ -17,6 +17,8 @@ pub const Verify = enum(u8) { once = 0, always = 1, never = 2 };
 
 /// Bytes of a page that a search reads in any case, nearly.
 pub const eager_size = 256;
+/// More of a large page is not worth its room in the cache.
+const page_fetch_max = 4096;
 
 file: *File,
 txnid: u64,
@@ -40,6 +42,14 @@ pub inline fn page(
 pub inline fn fetch(self: *const Snapshot, ref: page_format.Ref) void {
     if (ref.pgno >= self.page_count) return;
     bytes_format.fetch(self.file.bytes(ref.pgno, 1)[0..eager_size]);
+}
+
+/// Begins to load a page, most of whose entries will be used, and what is known of its checksum.
+pub fn fetchPage(self: *const Snapshot, ref: page_format.Ref) void {
+    if (ref.pgno >= self.page_count) return;
+    self.file.fetchVerified(ref.pgno);
+    const bytes = self.file.bytes(ref.pgno, 1);
+    bytes_format.fetch(bytes[0..@min(bytes.len, page_fetch_max)]);
 }
 
 noinline fn check(

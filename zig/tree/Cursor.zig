@@ -114,6 +114,34 @@ pub fn prev(self: *Cursor) Error!bool {
     return self.prevLeaf();
 }
 
+/// Begins to load the leaf that `next`, or `prev`, will come to behind this one, all of it: it is
+/// loaded while entries of this one are used.
+pub fn fetchLeaf(self: *const Cursor, is_back: bool) void {
+    if (self.state != .on_entry or self.tree.depth < 2) return;
+    const above = &self.steps[self.tree.depth - 2];
+    if (if (is_back) above.index == 0 else above.index + 1 >= page.count(above.bytes)) return;
+    const slot = if (is_back) above.index - 1 else above.index + 1;
+    self.pages.fetchPage(branch.child(above.bytes, slot).ref);
+}
+
+/// The leaf on whose entry the cursor stands.
+pub fn leafBytes(self: *const Cursor) []align(8) const u8 {
+    return self.entry().bytes;
+}
+
+/// The entry's number in it.
+pub fn leafIndex(self: *const Cursor) u32 {
+    return self.entry().index;
+}
+
+/// Moves over entries of the leaf, back if there are less than none.
+pub fn move(self: *Cursor, by: i32) void {
+    assert(self.state == .on_entry);
+    const step = &self.steps[self.tree.depth - 1];
+    step.index = @intCast(@as(i64, step.index) + by);
+    assert(step.index < page.count(step.bytes));
+}
+
 /// Moves `count` entries forward: O(depth) pages. False, and behind the last, when there are fewer.
 pub fn skip(self: *Cursor, count: u64) Error!bool {
     assert(self.state == .on_entry);
@@ -238,6 +266,7 @@ fn descend(self: *Cursor, target: []const u8) Error!bool {
         const slot = try keys.findChild(self.pages, bytes, target);
         self.steps[level] = .{ .bytes = bytes, .index = slot };
         ref = branch.child(bytes, slot).ref;
+        self.pages.fetch(ref);
     }
     const bytes = try self.child(ref, self.tree.depth - 1);
     const place = try keys.find(self.pages, bytes, .leaf, target);

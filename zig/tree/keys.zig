@@ -117,8 +117,8 @@ pub fn assemble(pages: Pages, bytes: []align(8) const u8, index: u32, buffer: []
     const shared = page.prefix(bytes);
     const local = page.local(bytes, index);
     assert(buffer.len >= shared.len + local.len);
-    @memcpy(buffer[0..shared.len], shared);
-    @memcpy(buffer[shared.len..][0..local.len], local);
+    bytes_format.copyShort(buffer, shared);
+    bytes_format.copyShort(buffer[shared.len..], local);
     const local_end = shared.len + local.len;
     if (!page.hasTail(bytes, index)) return buffer[0..local_end];
     const tail = try tailOf(pages, bytes, index);
