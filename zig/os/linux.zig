@@ -333,6 +333,7 @@ pub const Os = struct {
             .normal => linux.MADV.NORMAL,
             .random => linux.MADV.RANDOM,
             .huge => linux.MADV.HUGEPAGE,
+            .unneeded => linux.MADV.FREE,
         };
         _ = linux.madvise(range.ptr, range.len, number);
     }

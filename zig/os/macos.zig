@@ -332,6 +332,7 @@ pub const Os = struct {
             .random => 1,
             // The system chooses by itself.
             .huge => return,
+            .unneeded => 5,
         };
         _ = madvise(range.ptr, range.len, number);
     }

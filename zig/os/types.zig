@@ -70,8 +70,9 @@ pub const OpenFlags = struct {
 
 pub const LockMode = enum { shared, exclusive };
 
-/// How a range is used: `huge` memory is better mapped in pieces of megabytes.
-pub const Advice = enum { normal, random, huge };
+/// How a range is used: `huge` memory is better mapped in pieces of megabytes; of `unneeded` memory
+/// the system may take what it likes, until it is written again: there are zeros or what was there.
+pub const Advice = enum { normal, random, huge, unneeded };
 
 /// Every method an Os must have.
 const interface = [_][]const u8{
