@@ -3,8 +3,8 @@
 //! waits for fresh pages and their zeros. What was in a piece before is still there.
 //! Any thread may borrow, and any may give back: a runtime's collector does so where it runs.
 //!
-//! Invariant: a piece is free or lent, never both; a mapping goes back to the system only when all
-//! of it is free.
+//! Invariant: a piece is free or lent, never both; a mapping, or its pages, go back to the system
+//! only when all of it is free.
 
 const std = @import("std");
 const Mutex = @import("../store/Mutex.zig");
@@ -18,8 +18,11 @@ pub const size_max = unit_size * unit_count;
 const unit_count = 32;
 /// Most mappings; who wants more memory than they have gets none.
 const mapping_count_max = 256;
-/// Mappings that are kept though all of them is free.
-const idle_count_max = 16;
+/// Mappings that are kept though all of them is free: a collector gives back many at once, and as
+/// many are wanted again until it runs next.
+const idle_count_max = 64;
+/// Of more than so many of those the system may take the pages when it lacks memory.
+const idle_count_held = 16;
 
 const Mapping = struct {
     memory: []align(size_max) u8,
@@ -96,6 +99,7 @@ pub fn giveBack(piece: ?*anyopaque, _: ?*anyopaque) callconv(.c) void {
 fn settle(index: usize) void {
     if (idle_count < idle_count_max) {
         idle_count += 1;
+        if (idle_count > idle_count_held) registry.os.advise(mappings[index].memory, .unneeded);
         return;
     }
     std.heap.page_allocator.free(mappings[index].memory);
