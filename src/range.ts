@@ -167,34 +167,17 @@ export function placeBounds(session: Session, bounds: Bounds, isKeysOnly: boolea
 }
 
 /** What an iteration reads, and how its rows look. */
-export interface RangeReading<T> {
+export interface RangeReading {
   readonly access: Access;
   readonly scope: Scope;
   readonly table: TableState;
   readonly bounds: Bounds;
+  /** Whether rows are keys, without values. */
   readonly isKeysOnly: boolean;
+  /** Whether keys and values are bytes as they are stored. */
+  readonly isRaw: boolean;
   /** Whether rows keep the bytes of their values. */
   readonly keepsBytes: boolean;
-  readonly row: MakeRow<T>;
-}
-
-/** Makes a row of its key and its value. */
-export type MakeRow<T> = (table: TableState, place: RowPlace) => T;
-
-/** Where a row lies. */
-export interface RowPlace {
-  /** The bytes that hold its key. */
-  keys: Source;
-  keyStart: number;
-  keyEnd: number;
-  /** The bytes that hold its value. */
-  values: Source;
-  valueStart: number;
-  valueEnd: number;
-  /** Whether those hold nothing else, and may be kept. */
-  isOwned: boolean;
-  /** The bytes of the value, for the row to keep; null if they lie in `values`. */
-  own: Uint8Array | null;
 }
 
 /** Rows of the first chunk, of the following ones four times as many each, and at most. */
@@ -215,7 +198,7 @@ interface Room {
 }
 
 /** Opens a range and fetches its first rows; their number, or a negative code. */
-function firstRows<T>(reading: RangeReading<T>, { rowsMax, bytes, block }: Room): number {
+function firstRows(reading: RangeReading, { rowsMax, bytes, block }: Room): number {
   const { access, scope, table, bounds } = reading;
   const { session } = access;
   const { call, handle, words } = session;
@@ -253,21 +236,15 @@ const NO_BLOCK: Uint8Array = new Uint8Array();
 
 /** One iteration over a range. */
 class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
-  readonly #reading: RangeReading<T>;
-  readonly #row: MakeRow<T>;
+  readonly #reading: RangeReading;
   readonly #table: TableState;
   readonly #access: Access;
   readonly #scope: Scope;
-  readonly #place: RowPlace = {
-    keys: NO_CHUNK,
-    keyStart: 0,
-    keyEnd: 0,
-    values: NO_CHUNK,
-    valueStart: 0,
-    valueEnd: 0,
-    isOwned: false,
-    own: null,
-  };
+  readonly #isKeysOnly: boolean;
+  readonly #isRaw: boolean;
+  /** Where the key of the next row begins in the chunk, and where its value ends if it is there. */
+  #keyAt = 0;
+  #valueAt = 0;
   #chunk: Source = NO_CHUNK;
   #sizes: Uint32Array = NO_CHUNK.words;
   #held: Held | null = null;
@@ -282,9 +259,10 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
   #blockAt = 0;
   #isDone = false;
 
-  constructor(reading: RangeReading<T>, chunkSize: number) {
+  constructor(reading: RangeReading, chunkSize: number) {
     this.#reading = reading;
-    this.#row = reading.row;
+    this.#isKeysOnly = reading.isKeysOnly;
+    this.#isRaw = reading.isRaw;
     this.#table = reading.table;
     this.#access = reading.access;
     this.#scope = reading.scope;
@@ -322,43 +300,64 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     return rows;
   }
 
-  /** The next row of the chunk, which has one. */
+  /** The next row of the chunk, which has one. It is passed even if it cannot be decoded. */
   #take(): T {
     const sizes = this.#sizes;
     const index = this.#taken * 2;
     this.#taken += 1;
+    const keyStart = this.#keyAt;
+    const keyEnd = keyStart + sizes[index]!;
+    this.#keyAt = keyEnd;
     const valueSize = sizes[index + 1]!;
-    const place = this.#place;
-    place.keyStart = place.keyEnd;
-    place.keyEnd += sizes[index]!;
-    if (this.#block !== null && valueSize >= limits.block_value_min) {
-      place.own = this.#cut(this.#block, valueSize);
-    } else if (valueSize === LARGE_SIZE && this.#large !== null) {
-      place.values = this.#large;
-      place.isOwned = true;
-      place.own = this.#reading.keepsBytes ? this.#large.bytes : null;
-      place.valueStart = 0;
-      place.valueEnd = this.#large.bytes.length;
-    } else {
-      place.own = null;
-      place.valueEnd = place.valueStart;
-      place.valueStart -= valueSize;
+    if (valueSize >= limits.block_value_min && (this.#block !== null || this.#large !== null)) {
+      return this.#takeLarge(keyStart, keyEnd, valueSize);
     }
-    return this.#row(this.#table, place);
+    const valueEnd = this.#valueAt;
+    const valueStart = valueEnd - valueSize;
+    this.#valueAt = valueStart;
+    const chunk = this.#chunk;
+    const key = this.#key(keyStart, keyEnd);
+    if (this.#isKeysOnly) return key as T;
+    const value = this.#isRaw
+      ? copyBytes(chunk, valueStart, valueEnd)
+      : this.#table.values.decode(chunk, valueStart, valueEnd, false);
+    return { key, value } as T;
+  }
+
+  #key(start: number, end: number): unknown {
+    if (this.#isRaw) return copyBytes(this.#chunk, start, end);
+    return this.#table.keys.decode(this.#chunk, start, end);
+  }
+
+  /** A row whose value is in the block, or the only one of its chunk. */
+  #takeLarge(keyStart: number, keyEnd: number, size: number): T {
+    const large = this.#large;
+    if (large === null) {
+      const own = this.#cut(this.#block!, size, keyStart, keyEnd);
+      const value = this.#isRaw ? own : adopted(this.#table, own);
+      return { key: this.#key(keyStart, keyEnd), value } as T;
+    }
+    const { bytes } = large;
+    const key = this.#key(keyStart, keyEnd);
+    if (this.#isRaw) return { key, value: bytes } as T;
+    const value = this.#reading.keepsBytes
+      ? adopted(this.#table, bytes)
+      : this.#table.values.decode(large, 0, bytes.length, true);
+    return { key, value } as T;
   }
 
   /** The next value of the block. */
-  #cut(block: ArrayBuffer, size: number): Uint8Array {
+  #cut(block: ArrayBuffer, size: number, keyStart: number, keyEnd: number): Uint8Array {
     const start = this.#blockAt;
     this.#blockAt = (start + size + limits.block_alignment - 1) & -limits.block_alignment;
-    return block.byteLength === 0 ? this.#again() : new Uint8Array(block, start, size);
+    if (block.byteLength === 0) return this.#again(keyStart, keyEnd);
+    return new Uint8Array(block, start, size);
   }
 
   /** A value whose block somebody transferred away, from the state that the range has pinned. */
-  #again(): Uint8Array {
+  #again(keyStart: number, keyEnd: number): Uint8Array {
     const { call, handle, scratch, words } = this.#access.session;
-    const { keys, keyStart, keyEnd } = this.#place;
-    scratch.keyA.bytes.set(keys.bytes.subarray(keyStart, keyEnd));
+    scratch.keyA.bytes.set(this.#chunk.bytes.subarray(keyStart, keyEnd));
     const found = call.range_find(handle, this.#range, keyEnd - keyStart);
     if (found < 0) throw this.#failed(found);
     const bytes = takeBytes(words[0]!);
@@ -470,18 +469,21 @@ class RangeIterator<T> implements Iterator<T, undefined>, Disposable {
     const { bytes } = chunk;
     renew(chunk, words[2]!, words[4]!, bytes.length);
     this.#sizes = chunk.words;
-    const place = this.#place;
-    place.keys = place.values = chunk;
-    place.keyEnd = rowsMax * ROW_SIZE;
-    place.valueStart = bytes.length;
-    place.isOwned = false;
-    place.own = null;
+    this.#keyAt = rowsMax * ROW_SIZE;
+    this.#valueAt = bytes.length;
     this.#large = null;
     if (this.#sizes[1] !== LARGE_SIZE) return 0;
     const large = takeBytes(words[1]!);
     this.#large = sourceOf(large);
     return call.value_copy(handle, large, large.length);
   }
+}
+
+/** The value of bytes that it may keep. */
+function adopted({ values }: TableState, own: Uint8Array): unknown {
+  // Another table may have this name by now, of an encoding that keeps no bytes.
+  if (values.adopt !== null) return values.adopt(own);
+  return values.decode(sourceOf(own), 0, own.length, true);
 }
 
 function makeChunk(keySizeMax: number): Source {
@@ -515,9 +517,9 @@ abstract class Rows<T> implements RangeIterable<T> {
 
 /** The rows of a table between two bounds. */
 export class Range<T> extends Rows<T> {
-  readonly #reading: RangeReading<T>;
+  readonly #reading: RangeReading;
 
-  constructor(reading: RangeReading<T>) {
+  constructor(reading: RangeReading) {
     super();
     this.#reading = reading;
   }
@@ -531,14 +533,14 @@ export class Range<T> extends Rows<T> {
   override first(): T | undefined {
     const reading = this.#reading;
     const bounds = { ...reading.bounds, limit: Math.min(reading.bounds.limit, 1) };
-    const iterator = new RangeIterator({ ...reading, bounds }, 1);
+    const iterator = new RangeIterator<T>({ ...reading, bounds }, 1);
     const { value } = iterator.next();
     iterator.return();
     return value;
   }
 
   override toArray(): T[] {
-    return new RangeIterator(this.#reading, CHUNK_MAX).rest();
+    return new RangeIterator<T>(this.#reading, CHUNK_MAX).rest();
   }
 }
 

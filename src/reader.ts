@@ -5,20 +5,14 @@
  * Nothing is allocated on that way but the result.
  */
 import type { Access } from "./access.ts";
-import { copyBytes, takeBytes } from "./codec/copy.ts";
+import { takeBytes } from "./codec/copy.ts";
 import type { Key } from "./codec/key.ts";
 import { sourceOf } from "./codec/text.ts";
 import { describe, notAvailable, typeError, ZeoliteError } from "./error.ts";
 import { type Calls, failure, LARGE, NOT_FOUND, OPTIONS } from "./library.ts";
 import { getMany } from "./many.ts";
 import { Range, type RangeIterable, type RangeOptions } from "./range.ts";
-import {
-  type MakeRow,
-  placeBounds,
-  rangeBounds,
-  type RangeReading,
-  type RowPlace,
-} from "./range.ts";
+import { placeBounds, rangeBounds, type RangeReading } from "./range.ts";
 import { type Scope, scopeEnded } from "./scope.ts";
 import type { TableState } from "./table_state.ts";
 import type { BytesView } from "./window.ts";
@@ -231,11 +225,11 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
   }
 
   getRange(range?: RangeOptions<K>): RangeIterable<{ key: K; value: V }> {
-    return new Range(this.#reading(range, "values", rowOf<V, K>));
+    return new Range(this.#reading(range, "values"));
   }
 
   getKeys(range?: RangeOptions<K>): RangeIterable<K> {
-    return new Range(this.#reading(range, "keys", keyOf<K>));
+    return new Range(this.#reading(range, "keys"));
   }
 
   getValues(_key: K, _range?: { reverse?: boolean; limit?: number }): RangeIterable<V> {
@@ -258,20 +252,19 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
 
   /** Rows as they are stored; for what copies tables without knowing their encodings. */
   rawRange(): RangeIterable<{ key: Uint8Array; value: Uint8Array }> {
-    return new Range(this.#reading(undefined, "bytes", rawRowOf));
+    return new Range(this.#reading(undefined, "bytes"));
   }
 
-  #reading<T>(
+  #reading(
     range: RangeOptions<K> | undefined,
     what: "keys" | "values" | "bytes",
-    row: MakeRow<T>,
-  ): RangeReading<T> {
+  ): RangeReading {
     this.#enter("read a range");
     const { access, scope, state: table } = this;
     const bounds = rangeBounds(access.session, table, range as RangeOptions<Key>);
     const isKeysOnly = what === "keys";
     const keepsBytes = what === "bytes" || what === "values" && table.values.adopt !== null;
-    return { access, scope, table, bounds, isKeysOnly, keepsBytes, row };
+    return { access, scope, table, bounds, isKeysOnly, isRaw: what === "bytes", keepsBytes };
   }
 
   /** Makes sure that the state can be read. */
@@ -323,33 +316,6 @@ export class TableReader<V, K extends Key> implements Reader<V, K> {
     this.state.adopt(this.access.session);
     return keys !== this.state.keys || values !== this.state.values;
   }
-}
-
-function rowOf<V, K>(table: TableState, place: RowPlace): { key: K; value: V } {
-  const key = table.keys.decode(place.keys, place.keyStart, place.keyEnd) as K;
-  const { values, valueStart, valueEnd, isOwned, own } = place;
-  const value = own === null
-    ? table.values.decode(values, valueStart, valueEnd, isOwned)
-    : adopted(table, own);
-  return { key, value: value as V };
-}
-
-/** The value of bytes that it may keep. */
-function adopted({ values }: TableState, own: Uint8Array): unknown {
-  // Another table may have this name by now, of an encoding that keeps no bytes.
-  if (values.adopt !== null) return values.adopt(own);
-  return values.decode(sourceOf(own), 0, own.length, true);
-}
-
-function keyOf<K>(table: TableState, place: RowPlace): K {
-  return table.keys.decode(place.keys, place.keyStart, place.keyEnd) as K;
-}
-
-function rawRowOf(_: TableState, place: RowPlace): { key: Uint8Array; value: Uint8Array } {
-  return {
-    key: copyBytes(place.keys, place.keyStart, place.keyEnd),
-    value: place.own ?? copyBytes(place.values, place.valueStart, place.valueEnd),
-  };
 }
 
 /** A table that had other encodings in the state that is read. */
