@@ -1,5 +1,6 @@
 /** The tables of RESULTS.md, and those that a run prints when it ends: losses come first. */
 import type { Absent } from "./engines/engine.ts";
+import { limits } from "./limits.ts";
 import { figure, OURS, ratioOf, ratioText, type Results, shorten } from "./report.ts";
 import type { Row } from "./turns.ts";
 import { bestPeer, lostRows, type Verdict, type VerdictsOf, verdictsOf } from "./verdict.ts";
@@ -76,6 +77,26 @@ function lostTable(results: Results): string {
     ratioText(ratio),
   ]);
   return table(["workload", "best peer", "Zeolite", "lead (spread)"], lines);
+}
+
+/** The heading's place in a page, as the renderers of Markdown make it. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replace(/[^\w\s-]/g, "").replace(/\s/g, "-");
+}
+
+/** What keeps the workloads that missed a target from it, each once. */
+function limitList(all: readonly Results[]): string {
+  const missed = all.flatMap((results) =>
+    verdictsOf(results).filter(({ isReached }) => !isReached).map(({ row }) => row)
+  );
+  const rows = [...new Map(missed.map((row) => [row.id, row])).values()];
+  if (rows.length === 0) return "Nothing was missed.";
+  return rows.map(({ id, title }) => {
+    const limit = limits[id];
+    if (limit === undefined) return `- **${title}**: not known.`;
+    const { text, section } = limit;
+    return `- **${title}**: ${text} ([${section}](README.md#${anchorOf(section)}))`;
+  }).join("\n");
 }
 
 /** Every figure of one run. */
@@ -178,6 +199,7 @@ export function markdown(all: readonly Results[], plots: readonly PlotNote[]): s
     parts.push(`### ${runtimeTitle}`, verdictTable(results));
     parts.push(`Behind without a target, on ${runtimeTitle}:`, lostTable(results));
   }
+  parts.push("## What limits what was missed", limitList(all));
   parts.push("## Machine and versions", machineText(all));
   if (plots.length > 0) {
     parts.push("## Plots", ...plots.map(({ path, title }) => `![${title}](${path})`));

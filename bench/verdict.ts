@@ -64,6 +64,11 @@ const targets: readonly Target[] = [
   ]),
 ];
 
+/** The workloads that have a target. */
+export const judgedWorkloads: readonly string[] = [
+  ...new Set(targets.map(({ workload }) => workload)),
+];
+
 /** Whether a target was reached. */
 export interface Verdict {
   readonly row: Row;
@@ -115,7 +120,7 @@ export function verdictsOf(results: VerdictsOf): Verdict[] {
 
 /** Rows without a target in which a peer is ahead, the farthest first. */
 export function lostRows(results: VerdictsOf): Verdict[] {
-  const judged = new Set(targets.map(({ workload }) => workload));
+  const judged = new Set(judgedWorkloads);
   return results.rows.flatMap((row) => {
     if (judged.has(row.id)) return [];
     const verdict = judge({ workload: row.id, least: 1 }, row, results);

@@ -10,9 +10,10 @@ import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { shuffled } from "../bench/data.ts";
+import { limits } from "../bench/limits.ts";
 import type { Results } from "../bench/report.ts";
 import type { Row } from "../bench/turns.ts";
-import { lostRows, type VerdictsOf, verdictsOf } from "../bench/verdict.ts";
+import { judgedWorkloads, lostRows, type VerdictsOf, verdictsOf } from "../bench/verdict.ts";
 import { chooseWorkloads } from "../bench/workloads/all.ts";
 import { currentRuntime } from "../ffi/runtimes.ts";
 import { Folder } from "./Peer.ts";
@@ -124,4 +125,12 @@ test("bench: a verdict pairs the rounds, takes the best peer, and puts losses fi
   assert.deepEqual(lostRows(results).map(({ row, ratio }) => [row.id, ratio.middle]), [
     ["open", 0.5],
   ]);
+});
+
+test("bench: every target says what limits it, and where that was measured", () => {
+  const page = readFileSync(new URL("../bench/README.md", import.meta.url), "utf8");
+  assert.deepEqual(Object.keys(limits).toSorted(), judgedWorkloads.toSorted());
+  for (const { section } of Object.values(limits)) {
+    assert.ok(page.includes(`\n## ${section}\n`), section);
+  }
 });
