@@ -57,6 +57,7 @@ const zig_order = [_][]const u8{
     "tree/Path",
     "tree/balance",
     "tree/insert",
+    "tree/append",
     "tree/LeafPut",
     "tree/LeafBatch",
     "tree/delete",

@@ -128,6 +128,25 @@ pub fn writeItem(kind: page.Kind, out: []u8, item: Item, skip: u32) []const u8 {
     return local;
 }
 
+/// What a leaf entry takes in a page without prefix, its value in it and its key without tail.
+pub fn leafSize(key_size: usize, value_size: usize) u32 {
+    return @intCast(@sizeOf(page.LeafEntry) + key_size + value_size + config.slot_cost);
+}
+
+/// A page of entries that take `sum` without prefix, all but `key_count` of them without key.
+pub fn pageSize(sum: u32, prefix_size: u32, key_count: u32) u32 {
+    const fixed = config.page_header_size + bytes_format.padded(prefix_size);
+    return fixed + sum - prefix_size * key_count;
+}
+
+/// The prefix that makes a page smallest, of keys that share `common` bytes: padding may cost more
+/// than its last bytes save.
+pub fn bestPrefix(common: u32, key_count: u32) u32 {
+    const whole_words = common & ~@as(u32, 3);
+    const saved = (common - whole_words) * key_count;
+    return if (saved > bytes_format.padded(common) - whole_words) common else whole_words;
+}
+
 /// A part of a sequence that is to be one page.
 pub const Group = struct { from: u32, to: u32, prefix_size: u32, size: u32 };
 
@@ -440,6 +459,41 @@ const Writer = struct {
         assert(self.slot == self.end_slot);
         assert(self.offset == self.bytes.len);
         page.verify(self.bytes);
+    }
+};
+
+/// Fills a leaf with entries that need no run, in order.
+pub const LeafWriter = struct {
+    writer: Writer,
+
+    /// `first` is a key of `group`, and so begins with its prefix.
+    pub fn init(group: Group, first: []const u8, bytes: []align(8) u8) LeafWriter {
+        assert(group.size <= bytes.len);
+        var writer: Writer = .init(.leaf, group, bytes);
+        @memcpy(writer.prefix(), first[0..group.prefix_size]);
+        return .{ .writer = writer };
+    }
+
+    pub fn put(self: *LeafWriter, key: []const u8, value: []const u8) void {
+        const writer = &self.writer;
+        const local = key[writer.prefix_size..];
+        const header: page.LeafEntry = .{
+            .local_size = @intCast(local.len),
+            .value_kind = @intFromEnum(page.ValueKind.@"inline"),
+            .flags = 0,
+            .value_size = @intCast(value.len),
+        };
+        const size: u32 = @intCast(@sizeOf(page.LeafEntry) + local.len + value.len);
+        assert(writer.offset + size <= writer.bytes.len);
+        const out = writer.bytes[writer.offset..][0..size];
+        out[0..@sizeOf(page.LeafEntry)].* = @bitCast(header);
+        @memcpy(out[@sizeOf(page.LeafEntry)..][0..local.len], local);
+        @memcpy(out[size - value.len ..], value);
+        writer.setSlot(bytes_format.head(local), size);
+    }
+
+    pub fn finish(self: *const LeafWriter) void {
+        self.writer.finish();
     }
 };
 

@@ -15,6 +15,7 @@ const keys = @import("../tree/keys.zig");
 const search = @import("../tree/search.zig");
 const statistics = @import("../tree/statistics.zig");
 const insert = @import("../tree/insert.zig");
+const append = @import("../tree/append.zig");
 const delete = @import("../tree/delete.zig");
 const many = @import("../tree/many.zig");
 const remove_range = @import("../tree/remove_range.zig");
@@ -276,6 +277,46 @@ const Model = struct {
         }
     }
 
+    /// Rows behind the last key, each put by itself unless it fills the leaf of the one before;
+    /// now and then one that is in no order.
+    fn appendMany(self: *Model) !void {
+        const count: u32 = @intCast(self.all.len);
+        var arena: std.heap.ArenaAllocator = .init(testing.allocator);
+        defer arena.deinit();
+        var rows: [120]append.Row = undefined;
+        var made: [rows.len]Row = undefined;
+        const last = self.neighbour(count - 1, 0, false);
+        var id: u32 = if (last) |it| it + 1 else 0;
+        const step_max = 1 + self.random.uintAtMost(u32, 3);
+        var used: usize = 0;
+        const wanted = 1 + self.random.uintLessThan(usize, rows.len);
+        while (id < count and used < wanted) : (used += 1) {
+            made[used] = self.randomRow(id);
+            const value = try self.makeValue(made[used]);
+            defer testing.allocator.free(value);
+            rows[used] = .{ .key = self.all[id], .value = try arena.allocator().dupe(u8, value) };
+            id += 1 + self.random.uintLessThan(u32, step_max);
+            if (self.random.uintLessThan(u8, 50) == 0) id = self.random.uintLessThan(u32, count);
+        }
+        const dirty = &self.store.dirty;
+        var finger: insert.Finger = .init(dirty, &self.tree, .append);
+        var at: usize = 0;
+        while (at < used) : (at += 1) {
+            const outcome = try finger.put(rows[at].key, rows[at].value);
+            const is_last = self.neighbour(made[at].id, 0, true) == null;
+            const expected: insert.Outcome = if (is_last) .inserted else .out_of_order;
+            try testing.expectEqual(expected, outcome);
+            if (!is_last) continue;
+            self.rows[made[at].id] = made[at];
+            self.operations += 1;
+            if (finger.is_set) continue;
+            const filled = try append.fill(&finger, rows[at..used]);
+            for (made[at + 1 ..][0..filled]) |row| self.rows[row.id] = row;
+            self.operations += filled;
+            at += filled;
+        }
+    }
+
     fn remove(self: *Model) !void {
         self.operations += 1;
         const id = self.random.uintLessThan(u32, @intCast(self.all.len));
@@ -285,12 +326,22 @@ const Model = struct {
     }
 
     fn removeRange(self: *Model) !void {
-        self.operations += 1;
         const count: u32 = @intCast(self.all.len);
         const a = self.random.uintAtMost(u32, count);
         const width = count / (@as(u32, 1) << self.random.uintAtMost(u5, 9));
         const b = @min(count, a + self.random.uintAtMost(u32, width + 1));
-        if (a == count) return;
+        if (a < count) try self.removeBetween(a, b);
+    }
+
+    /// Makes room for keys behind the last one.
+    fn removeEnd(self: *Model) !void {
+        const count: u32 = @intCast(self.all.len);
+        try self.removeBetween(self.random.uintLessThan(u32, count), count);
+    }
+
+    fn removeBetween(self: *Model, a: u32, b: u32) !void {
+        self.operations += 1;
+        const count: u32 = @intCast(self.all.len);
         const start = if (a == 0 and self.random.boolean()) null else self.all[a];
         const end: ?[]const u8 = if (b == count) null else self.all[b];
         const removed =
@@ -440,6 +491,8 @@ fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usi
         }
         if (random.uintLessThan(u8, 3) == 0) try model.removeRange();
         for (0..4) |_| try model.putAscending();
+        if (random.boolean()) try model.removeEnd();
+        for (0..4) |_| try model.appendMany();
         _ = try checkTree(store, model.tree);
         try model.checkGets(10);
         try model.checkCursor();
@@ -610,6 +663,32 @@ test "fill: a random load leaves pages 78 % full and more, one in key order 95 %
         const walk = try checkTree(store, tree);
         const fill = walk.used_size * 100 / (walk.leaf_count * 4096);
         try testing.expect(fill >= least);
+    }
+}
+
+test "fill: rows that are appended together leave pages as full as single puts do" {
+    for ([_]u32{ 512, 4096 }) |page_size| {
+        var page_counts: [2]u64 = undefined;
+        for (&page_counts, [_]bool{ false, true }) |*page_count, are_together| {
+            const store = try TestStore.create(testing.allocator, page_size);
+            defer store.destroy();
+            var tree = page.Tree.empty;
+            var rows: [1000]append.Row = undefined;
+            var keys_made: [rows.len][10]u8 = undefined;
+            for (&rows, &keys_made, 0..) |*row, *key, index| {
+                _ = try std.fmt.bufPrint(key, "key{d:0>7}", .{index * index});
+                row.* = .{ .key = key, .value = ("v" ** 40)[0 .. index % 40] };
+            }
+            var finger: insert.Finger = .init(&store.dirty, &tree, .append);
+            var at: usize = 0;
+            while (at < rows.len) : (at += 1) {
+                try testing.expectEqual(.inserted, try finger.put(rows[at].key, rows[at].value));
+                if (are_together and !finger.is_set) at += try append.fill(&finger, rows[at..]);
+            }
+            try testing.expectEqual(@as(u64, rows.len), tree.entries);
+            page_count.* = (try checkTree(store, tree)).page_count;
+        }
+        try testing.expect(page_counts[1] <= page_counts[0]);
     }
 }
 

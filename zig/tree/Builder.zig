@@ -46,19 +46,6 @@ const Waiting = struct {
 
 const tail_size = @sizeOf(page.TailBytes);
 
-fn pageSize(sum: u32, prefix_size: u32, key_count: u32) u32 {
-    const fixed = config.page_header_size + bytes_format.padded(prefix_size);
-    return fixed + sum - prefix_size * key_count;
-}
-
-/// The prefix that makes a page smallest, of keys that share `common` bytes: padding may cost more
-/// than its last bytes save.
-fn bestPrefix(common: u32, key_count: u32) u32 {
-    const whole_words = common & ~@as(u32, 3);
-    const saved = (common - whole_words) * key_count;
-    return if (saved > bytes_format.padded(common) - whole_words) common else whole_words;
-}
-
 const Level = struct {
     kind: page.Kind,
     items: std.ArrayList(Waiting) = .empty,
@@ -89,7 +76,7 @@ const Level = struct {
     }
 
     fn sizeWith(self: *const Level, prefix_size: u32) u32 {
-        return pageSize(self.sum, prefix_size, self.keyCount());
+        return entries.pageSize(self.sum, prefix_size, self.keyCount());
     }
 
     /// Size of the page with one more entry.
@@ -97,7 +84,7 @@ const Level = struct {
         const key_count = self.keyCount();
         const common: u32 = if (key_count == 0) item.key.size() else self.commonWith(item.key);
         const sum = self.sum + item.size();
-        return pageSize(sum, bestPrefix(common, key_count + 1), key_count + 1);
+        return entries.pageSize(sum, entries.bestPrefix(common, key_count + 1), key_count + 1);
     }
 
     fn commonWith(self: *const Level, key: entries.Key) u32 {
@@ -107,7 +94,7 @@ const Level = struct {
     fn prefixSize(self: *const Level, page_size: u32) u32 {
         const key_count = self.keyCount();
         if (key_count < few_keys_max and self.sizeWith(0) <= page_size) return 0;
-        return bestPrefix(self.common, key_count);
+        return entries.bestPrefix(self.common, key_count);
     }
 
     /// Entry `index`, valid until the next change.

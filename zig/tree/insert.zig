@@ -93,6 +93,14 @@ pub const Finger = struct {
         self.is_set = false;
     }
 
+    /// The path leads through writable pages to the leaf of the key put last, which is entry
+    /// `index`.
+    pub fn resumeAt(self: *Finger, index: u32) void {
+        self.path.steps[self.path.depth - 1].index = index;
+        self.is_set = true;
+        self.is_touched = true;
+    }
+
     /// Stores `value` under `key`, which is not below the key put last. The caller has checked both
     /// sizes.
     pub fn put(self: *Finger, key: []const u8, value: []const u8) Error!Outcome {

@@ -32,6 +32,7 @@ const DirtyPages = @import("../store/DirtyPages.zig");
 const search = @import("../tree/search.zig");
 const rows_module = @import("../tree/rows.zig");
 const insert = @import("../tree/insert.zig");
+const append = @import("../tree/append.zig");
 const LeafBatch = @import("../tree/LeafBatch.zig");
 const delete = @import("../tree/delete.zig");
 const remove_range = @import("../tree/remove_range.zig");
@@ -286,10 +287,18 @@ fn putChecked(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u3
     }
     var finger = self.fingerOf(index, mode);
     var stored: u32 = 0;
-    for (rows) |*row| {
+    var at: usize = 0;
+    while (at < rows.len) : (at += 1) {
+        const row = &rows[at];
         if (!try self.putRow(&finger, index, row)) continue;
         try self.keepPut(index, row, self.namedRun(&finger, row));
         stored += 1;
+        if (mode != .append or finger.is_set) continue;
+        // The row may be alone in a new last leaf, which those behind it then fill.
+        const filled = try append.fill(&finger, rows[at..]);
+        for (rows[at + 1 ..][0..filled]) |*other| try self.keepPut(index, other, null);
+        stored += filled;
+        at += filled;
     }
     return stored;
 }
