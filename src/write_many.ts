@@ -4,6 +4,7 @@
  */
 import { copyShort } from "./codec/copy.ts";
 import type { Key } from "./codec/key.ts";
+import { SHORT_TEXT_MAX } from "./codec/text.ts";
 import { handOver, LARGE_MIN } from "./codec/value.ts";
 import { describe, typeError } from "./error.ts";
 import { assertUsable, type Session } from "./session.ts";
@@ -22,10 +23,11 @@ const ROWS_SIZE = 1 << 18;
 /** Bytes before the key of a row. */
 const ROW_HEADER = 8;
 
-/** Rows under way to the engine. */
+/** Rows under way to the engine. Each begins at a word. */
 interface PackedRows {
   readonly bytes: Uint8Array;
-  readonly view: DataView;
+  /** The same memory. */
+  readonly words: Uint32Array;
   used: number;
   count: number;
 }
@@ -65,10 +67,38 @@ function packEntry(
   entry: readonly [unknown, unknown],
   flags: number,
 ): number {
+  const { values, keys } = target.table;
+  const bytes = values.bytesOf === null ? null : values.bytesOf(entry[1]);
+  if (bytes === null || keys.short === null || bytes.length >= LARGE_MIN) {
+    return packAny(target, rows, entry, bytes, flags);
+  }
+  const size = bytes.length;
+  const stored = rows.used + ROW_HEADER + SHORT_TEXT_MAX + size > ROWS_SIZE
+    ? sendRows(target, rows, flags)
+    : 0;
+  const at = rows.used;
+  const { words } = rows;
+  const keySize = keys.short(words, (at + ROW_HEADER) >> 2, entry[0] as Key);
+  if (keySize < 0) return stored + packAny(target, rows, entry, bytes, flags);
+  words[at >> 2] = keySize;
+  words[(at >> 2) + 1] = size;
+  rows.bytes.set(bytes, at + ROW_HEADER + keySize);
+  rows.used = (at + ROW_HEADER + keySize + size + 3) & ~3;
+  rows.count += 1;
+  return stored;
+}
+
+/** The same for keys and values of any kind; `bytes` are those of the value, if it has some. */
+function packAny(
+  target: Target,
+  rows: PackedRows,
+  entry: readonly [unknown, unknown],
+  bytes: Uint8Array | null,
+  flags: number,
+): number {
   const { session, table, writer } = target;
   const { values, keys } = table;
   const { data, keyA } = session.scratch;
-  const bytes = values.bytesOf === null ? null : values.bytesOf(entry[1]);
   let size = 0;
   if (bytes === null) {
     size = values.encode(data, entry[1]);
@@ -86,13 +116,13 @@ function packEntry(
   if (bytes !== null) size = bytes.length;
   const needed = ROW_HEADER + keySize + size;
   const stored = rows.used + needed > ROWS_SIZE ? sendRows(target, rows, flags) : 0;
+  rows.words[rows.used >> 2] = keySize;
+  rows.words[(rows.used >> 2) + 1] = size;
   const at = rows.used + ROW_HEADER;
-  rows.view.setUint32(at - 8, keySize, true);
-  rows.view.setUint32(at - 4, size, true);
   copyShort(keyA.bytes, rows.bytes, at, keySize);
   if (bytes === null) copyShort(data.bytes, rows.bytes, at + keySize, size);
   else rows.bytes.set(bytes, at + keySize);
-  rows.used += needed;
+  rows.used += (needed + 3) & ~3;
   rows.count += 1;
   return stored;
 }
@@ -152,7 +182,7 @@ function encodeEntry(
 
 function makeRows(): PackedRows {
   const memory = new ArrayBuffer(ROWS_SIZE);
-  return { bytes: new Uint8Array(memory), view: new DataView(memory), used: 0, count: 0 };
+  return { bytes: new Uint8Array(memory), words: new Uint32Array(memory), used: 0, count: 0 };
 }
 
 /** Hands the rows over; how many were written. */

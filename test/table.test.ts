@@ -4,6 +4,8 @@ import { test } from "node:test";
 import type { Key, Table, ValueCodec } from "../src/mod.ts";
 import { Opened, rejection } from "./Opened.ts";
 
+const value0 = Uint8Array.of(0);
+
 test("put, get, has, remove: by promise and at once", async () => {
   using opened = new Opened();
   const { store } = opened;
@@ -226,6 +228,30 @@ test("putMany: all or none, counted", async () => {
   assert.equal(store.getCount(), 5001);
   assert.equal(store.get(2), "x");
   assert.equal(await store.putMany([]), 0);
+});
+
+test("putMany: keys and values of all sizes, appended and in no order", () => {
+  const options = { keyEncoding: "string", encoding: "binary" } as const;
+  for (const append of [true, false]) {
+    using opened = new Opened(options);
+    const { store } = opened;
+    const entries = Array.from({ length: 3000 }, (_, index): [string, Uint8Array] => {
+      const rest = (index % 7 === 0 ? "é" : "k").repeat(index % 71);
+      const size = index % 97 === 0 ? 4000 + index : (index * 31) % 230;
+      return [String(index).padStart(5, "0") + rest, new Uint8Array(size).fill(index)];
+    });
+    const given = append ? entries : entries.toSorted(([a], [b]) => a < b ? 1 : -1);
+    for (let from = 0; from < given.length; from += 750) {
+      const part = given.slice(from, from + 750);
+      assert.equal(store.putManySync(part, append ? { append } : {}), part.length);
+    }
+    for (const [key, value] of entries) assert.deepEqual(store.get(key), value);
+    assert.deepEqual(store.getKeys().toArray(), entries.map(([key]) => key));
+    assert.throws(() => store.putManySync([["a", value0], ["Z", value0]], { append: true }), {
+      code: "ZEOLITE_KEY_ORDER",
+    });
+    assert.equal(store.getCount(), entries.length);
+  }
 });
 
 test("putMany: large values among small ones, and writes made while it runs", async () => {

@@ -371,7 +371,7 @@ pub const Store = struct {
         const session = self.session;
         const flags: u32 = if (puts.append) c_abi.put_flags.append else 0;
         const value_size = puts.values.size;
-        const row_size = 8 + data.key_size + value_size;
+        const row_size = std.mem.alignForward(u32, 8 + data.key_size + value_size, 4);
         const size = (end - begin) * row_size;
         if (self.rows.len < size) self.rows = try self.allocator.realloc(self.rows, size);
         for (puts.keys[begin..end], 0..) |*key, index| {
@@ -379,7 +379,7 @@ pub const Store = struct {
             std.mem.writeInt(u32, row[0..4], data.key_size, .little);
             std.mem.writeInt(u32, row[4..8], value_size, .little);
             row[8..][0..data.key_size].* = key.*;
-            @memcpy(row[8 + data.key_size ..], puts.values.at(puts.first + begin + index));
+            @memcpy(row[8 + data.key_size ..][0..value_size], puts.values.at(puts.first + begin + index));
         }
         _ = try session.check(session.calls.put_many(
             session.handle,

@@ -31,6 +31,11 @@ export interface KeyCodec {
   readonly name: KeyEncoding;
   /** Writes a key at the start of an area; its size. */
   encode(area: Area, key: Key): number;
+  /**
+   * Writes a key from a word on, where it takes at most SHORT_TEXT_MAX bytes; its size, or -1 if it
+   * is rather for encode(), and there is rubbish. Runs no code of the caller. Null: all are.
+   */
+  readonly short: ((words: Uint32Array, at: number, key: Key) => number) | null;
   /** Reads a key back. */
   decode(source: Source, start: number, end: number): Key;
   /** Writes the bytes with which all keys of a prefix begin; their number. */
@@ -72,6 +77,7 @@ const ordered: KeyCodec = {
   id: 0,
   name: "ordered",
   encode: encodeOrdered,
+  short: null,
   decode: decodeOrdered,
   encodePrefix: encodeOrderedPrefix,
   prefixEnd: orderedPrefixEnd,
@@ -88,6 +94,8 @@ const string: KeyCodec = {
     if (size < 0) throw tooLong(textSize(key), area.room.length);
     return size;
   },
+  short: (words: Uint32Array, at: number, key: Key): number =>
+    typeof key === "string" && writeShortText(words, key, at) ? key.length : -1,
   decode: readText,
   encodePrefix(area: Area, prefix: Key): number {
     return string.encode(area, prefix);
@@ -106,6 +114,7 @@ const binary: KeyCodec = {
     else for (let index = 0; index < size; index += 1) area.bytes[index] = key[index]!;
     return size;
   },
+  short: null,
   decode(source: Source, start: number, end: number): Key {
     return copyBytes(source, start, end);
   },
@@ -124,6 +133,7 @@ const u32: KeyCodec = {
     writeBigEndian(area.bytes, 0, key);
     return 4;
   },
+  short: null,
   decode(source: Source, start: number, end: number): Key {
     if (end - start !== 4) throw wrongSize("u32", end - start);
     return readBigEndian(source.bytes, start);
@@ -143,6 +153,7 @@ const u64: KeyCodec = {
     writeBigEndian(area.bytes, 4, halves[0]!);
     return 8;
   },
+  short: null,
   decode(source: Source, start: number, end: number): Key {
     if (end - start !== 8) throw wrongSize("u64", end - start);
     halves[1] = readBigEndian(source.bytes, start);

@@ -30,7 +30,7 @@ export interface Area extends Copied {
 }
 
 /** Up to here a loop over characters beats the call of an encoder, on both runtimes. */
-const SHORT_MAX = 48;
+export const SHORT_TEXT_MAX = 48;
 /** Bytes of a block of text: what a piece cut from it can keep in memory. */
 const BLOCK_SIZE = 1024;
 /** From here on making a view for TextDecoder costs less than what the other way loses. */
@@ -66,15 +66,15 @@ export function areaOf(memory: ArrayBufferLike, offset: number, size: number, ro
 }
 
 /**
- * Writes a short ASCII string at the start of an area, four characters at a time.
+ * Writes a short ASCII string from a word on, four characters at a time.
  *
- * @returns Whether it was short and ASCII; if not, the area holds rubbish.
+ * @returns Whether it was short and ASCII; if not, there is rubbish.
  */
-export function writeShortText(words: Uint32Array, text: string): boolean {
+export function writeShortText(words: Uint32Array, text: string, at: number = 0): boolean {
   const size = text.length;
-  if (size > SHORT_MAX) return false;
+  if (size > SHORT_TEXT_MAX) return false;
   let seen = 0;
-  let word = 0;
+  let word = at;
   let index = 0;
   for (; index + 4 <= size; index += 4) {
     const a = text.charCodeAt(index);

@@ -581,7 +581,8 @@ pub fn put_buffer(
 }
 
 /// Writes many entries.
-/// Memory: reads [u32 key_size][u32 value_size][key][value] from `rows` during the call only.
+/// Memory: reads [u32 key_size][u32 value_size][key][value] from `rows` during the call only; each
+/// row but the last is filled up to a multiple of 4 bytes.
 /// Flags: `put_flags`.
 /// Thread: the session's own.
 /// Returns: how many were stored. Codes: closed, corrupt, key_size, value_size, key_order,

@@ -115,7 +115,8 @@ pub fn putMany(
     return stored;
 }
 
-/// Rows as they cross the boundary: key size u32, value size u32, key, value.
+/// Rows as they cross the boundary: key size u32, value size u32, key, value, and bytes of no
+/// meaning up to a multiple of four, so that the next row begins at a word.
 const RowReader = struct {
     bytes: []const u8,
 
@@ -130,8 +131,9 @@ const RowReader = struct {
         const key_size = std.mem.readInt(u32, self.bytes[0..4], .little);
         const value_size = std.mem.readInt(u32, self.bytes[4..8], .little);
         const rest = self.bytes[8..];
-        if (@as(u64, key_size) + value_size > rest.len) return null;
-        self.bytes = rest[key_size + value_size ..];
+        const size = @as(u64, key_size) + value_size;
+        if (size > rest.len) return null;
+        self.bytes = rest[@min(std.mem.alignForward(u64, size, 4), rest.len)..];
         return .{ .key = rest[0..key_size], .value = rest[key_size..][0..value_size] };
     }
 };
