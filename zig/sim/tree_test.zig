@@ -247,18 +247,20 @@ const Model = struct {
         const row = self.randomRow(id);
         const value = try self.makeValue(row);
         defer testing.allocator.free(value);
+        const expected = self.expectedOf(finger.mode, id);
         const outcome = try finger.put(self.all[id], value);
-        const was = self.rows[id] != null;
-        const is_last = for (self.rows[id..]) |other| {
-            if (other != null) break false;
-        } else true;
-        const expected: insert.Outcome = switch (finger.mode) {
-            .upsert => if (was) .replaced else .inserted,
-            .absent_only => if (was) .exists else .inserted,
-            .append => if (is_last) .inserted else .out_of_order,
-        };
         try testing.expectEqual(expected, outcome);
         if (outcome == .inserted or outcome == .replaced) self.rows[id] = row;
+    }
+
+    /// What a put should answer.
+    fn expectedOf(self: *Model, mode: insert.Mode, id: u32) insert.Outcome {
+        const was = self.rows[id] != null;
+        return switch (mode) {
+            .upsert => if (was) .replaced else .inserted,
+            .absent_only => if (was) .exists else .inserted,
+            .append => if (self.neighbour(id, 0, true) == null) .inserted else .out_of_order,
+        };
     }
 
     /// Puts of keys that never fall with one finger: some equal, some neighbours, some far apart,
@@ -277,8 +279,8 @@ const Model = struct {
         }
     }
 
-    /// Rows behind the last key, each put by itself unless it fills the leaf of the one before;
-    /// now and then one that is in no order.
+    /// Rows from behind the last key on, each put by itself unless it fills the leaf of the one
+    /// before; now and then one that is in no order.
     fn appendMany(self: *Model) !void {
         const count: u32 = @intCast(self.all.len);
         var arena: std.heap.ArenaAllocator = .init(testing.allocator);
@@ -299,14 +301,14 @@ const Model = struct {
             if (self.random.uintLessThan(u8, 50) == 0) id = self.random.uintLessThan(u32, count);
         }
         const dirty = &self.store.dirty;
-        var finger: insert.Finger = .init(dirty, &self.tree, .append);
+        const mode = if (self.random.boolean()) .append else self.randomMode();
+        var finger: insert.Finger = .init(dirty, &self.tree, mode);
         var at: usize = 0;
         while (at < used) : (at += 1) {
-            const outcome = try finger.put(rows[at].key, rows[at].value);
-            const is_last = self.neighbour(made[at].id, 0, true) == null;
-            const expected: insert.Outcome = if (is_last) .inserted else .out_of_order;
-            try testing.expectEqual(expected, outcome);
-            if (!is_last) continue;
+            if (at > 0 and made[at].id < made[at - 1].id) finger.reset();
+            const expected = self.expectedOf(mode, made[at].id);
+            try testing.expectEqual(expected, try finger.put(rows[at].key, rows[at].value));
+            if (expected == .exists or expected == .out_of_order) continue;
             self.rows[made[at].id] = made[at];
             self.operations += 1;
             if (finger.is_set) continue;

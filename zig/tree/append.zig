@@ -15,6 +15,7 @@ const page = @import("../format/page.zig");
 const branch = @import("../format/branch.zig");
 const entries = @import("../format/entries.zig");
 const DirtyPages = @import("../store/DirtyPages.zig");
+const keys = @import("keys.zig");
 const insert = @import("insert.zig");
 const rows_module = @import("rows.zig");
 
@@ -25,18 +26,21 @@ pub const Row = rows_module.Row;
 /// them. That of a page which grows by single puts is looked at from as many on.
 const prefix_count_min = 8;
 
-/// The finger has put `rows[0]` behind the last key of the tree. If that row has a leaf of its own,
-/// the rows behind it go into this leaf as well: as many as fit, stand in order and need no run.
-/// Returns how many. The finger goes on behind the last of them.
+/// The finger has put `rows[0]`. If that is the last key of the tree, in a leaf of its own, the
+/// rows behind it go into this leaf as well: as many as fit, stand in order and need no run.
+/// Returns how many. The finger goes on behind the last of them, or else has no way.
 pub fn fill(finger: *insert.Finger, rows: []const Row) Error!u32 {
     if (rows.len == 1) return 0;
     const dirty = finger.dirty;
     const tree = finger.tree;
     const path = &finger.path;
-    try path.descendLast(dirty.pages(), tree.*);
+    const pages = dirty.pages();
+    finger.reset();
+    try path.descendLast(pages, tree.*);
     const level = path.depth - 1;
     const bytes = path.leaf().bytes;
     if (page.count(bytes) != 1) return 0;
+    if (try keys.order(pages, bytes, 0, rows[0].key) != .eq) return 0;
     const plan = planOf(rows, @intCast(bytes.len));
     if (plan.count <= 1) return 0;
     const added = plan.count - 1;

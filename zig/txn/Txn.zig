@@ -293,7 +293,7 @@ fn putChecked(self: *Txn, index: u32, rows: []const Row, mode: PutMode) Error!u3
         if (!try self.putRow(&finger, index, row)) continue;
         try self.keepPut(index, row, self.namedRun(&finger, row));
         stored += 1;
-        if (mode != .append or finger.is_set) continue;
+        if (finger.is_set) continue;
         // The row may be alone in a new last leaf, which those behind it then fill.
         const filled = try append.fill(&finger, rows[at..]);
         for (rows[at + 1 ..][0..filled]) |*other| try self.keepPut(index, other, null);
