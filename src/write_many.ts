@@ -19,12 +19,12 @@ export interface EncodedEntry {
 }
 
 /** Bytes of rows that are handed over at once; more than a key and the data area together. */
-const ROWS_SIZE = 1 << 18;
-/** Bytes before the key of a row. */
-const ROW_HEADER = 8;
+export const ROWS_SIZE: number = 1 << 18;
+/** Bytes before the key of a row: its size and that of the value. */
+export const ROW_HEADER = 8;
 
 /** Rows under way to the engine. Each begins at a word. */
-interface PackedRows {
+export interface PackedRows {
   readonly bytes: Uint8Array;
   /** The same memory. */
   readonly words: Uint32Array;
@@ -42,9 +42,7 @@ export function putManyNow(
 ): number {
   const { session, table } = target;
   // The entries may come from code of the caller, which may call this again.
-  const rows = keptRows ?? makeRows();
-  keptRows = null;
-  rows.used = rows.count = 0;
+  const rows = takeRows();
   let stored = 0;
   for (const entry of entries) {
     assertEntry(entry);
@@ -56,12 +54,25 @@ export function putManyNow(
     stored += packEntry(target, rows, entry, condition.flags);
   }
   stored += sendRows(target, rows, condition.flags);
-  keptRows = rows;
+  keepRows(rows);
   return stored;
 }
 
+/** Rows to fill; keepRows() takes them back. */
+export function takeRows(): PackedRows {
+  const rows = keptRows ?? makeRows();
+  keptRows = null;
+  rows.used = rows.count = 0;
+  return rows;
+}
+
+/** Keeps rows for the next who asks. */
+export function keepRows(rows: PackedRows): void {
+  keptRows = rows;
+}
+
 /** Adds an entry to the rows, which are handed over first if need be; how many were written. */
-function packEntry(
+export function packEntry(
   target: Target,
   rows: PackedRows,
   entry: readonly [unknown, unknown],
@@ -186,7 +197,7 @@ function makeRows(): PackedRows {
 }
 
 /** Hands the rows over; how many were written. */
-function sendRows(target: Target, rows: PackedRows, flags: number): number {
+export function sendRows(target: Target, rows: PackedRows, flags: number): number {
   const { session, table, writer } = target;
   const { bytes, used, count } = rows;
   assertUsable(writer);

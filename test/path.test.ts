@@ -249,6 +249,51 @@ test("path: writeMany is all or nothing, and follows what write does", async () 
   });
 });
 
+test("path: writeMany takes each name behind its neighbours as it takes it alone", async () => {
+  await withPaths(async (paths) => {
+    const odd = ["", "/x", "x/", "//x", "x//y", "é", "日本", ".x", "..x", "...", "x.", " ", "x\0y"];
+    for (const group of ["", "g", "h/i"]) {
+      const before: [string, string][] = [[`${group}/a`, "a"], [`${group}/b`, "b"]];
+      for (const name of [...odd, "x".repeat(70)]) {
+        const path = `${group}/n${odd.indexOf(name)}/${name}/z`;
+        await paths.writeMany([...before, [path, name], [`${path}z`, "1"]]);
+        assert.equal(textOf(paths.read(path)), name, path);
+        await paths.writeMany([...before, [`${group}/a//${name}`, "in"]]).then(
+          () => assert.equal(name.replaceAll("/", ""), ""),
+          (error) => assert.equal(error.code, "PATH_NOT_A_GROUP"),
+        );
+      }
+      for (const name of [".", "..", "./x", "../x", "x/..", "x/.", "\ud800", "x\udc00y"]) {
+        const refused = paths.writeMany([...before, ["new/x", ""], [`${group}/${name}`, ""]]);
+        assert.equal(await code(refused), "PATH_INVALID", name);
+      }
+      assert.deepEqual(paths.list(group).slice(0, 2), ["a", "b"]);
+      assert.equal(paths.type("new"), undefined);
+    }
+  });
+});
+
+test("path: a writeMany has no value where another of its values needs a group", async () => {
+  const entries: [string, string][] = [["a/b", "1"], ["a/b/c/d", "2"], ["a/x", "3"], ["l/y", "4"]];
+  for (const turned of [entries, entries.toReversed()]) {
+    await withPaths(async (paths) => {
+      await paths.write("a/here", "");
+      await paths.makeLink("to/it", "l");
+      assert.equal(await code(paths.writeMany(turned)), "PATH_INVALID");
+      assert.equal(
+        await code(paths.writeMany([...turned.slice(2), ["to/it", ""]])),
+        "PATH_INVALID",
+      );
+      assert.deepEqual(paths.list(""), ["a", "l"]);
+      assert.deepEqual(paths.list("a"), ["here"]);
+      await paths.writeMany(turned.filter(([path]) => path !== "a/b"));
+      assert.deepEqual(paths.list("a"), ["b", "here", "x"]);
+      assert.equal(textOf(paths.read("to/it/y")), "4");
+      assert.equal(paths.type("a/b/c"), "group");
+    });
+  }
+});
+
 test("path: a link in a writeMany cannot turn a group into a value", async () => {
   await withPaths(async (paths) => {
     await paths.makeLink("new/d/e", "l");

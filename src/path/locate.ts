@@ -5,11 +5,15 @@
  */
 import { describe, errorOf } from "../error.ts";
 import { joinPath, ROOT } from "./path.ts";
-import type { PathReader } from "./reader.ts";
 import { GROUP, Link, type Place } from "./stored.ts";
 
 /** Links that are followed for one path. */
 const HOPS_MAX = 32;
+
+/** Who knows what stands at a path as it is named. */
+export interface Places {
+  lookUp(path: string): Place | undefined;
+}
 
 /** The place that a path means. */
 export interface Location {
@@ -29,7 +33,7 @@ export interface Location {
  * @param isFollowed Whether a link in the last part is followed too.
  * @throws {ZeoliteError} PATH_LINK_LOOP after 32 links.
  */
-export function locate(reader: PathReader, path: string, isFollowed: boolean): Location {
+export function locate(reader: Places, path: string, isFollowed: boolean): Location {
   let current = path;
   for (let hops = 0; hops <= HOPS_MAX; hops += 1) {
     const next = step(reader, current, isFollowed);
@@ -43,7 +47,7 @@ export function locate(reader: PathReader, path: string, isFollowed: boolean): L
 }
 
 /** The place, or the path to look for after one link. */
-function step(reader: PathReader, path: string, isFollowed: boolean): Location | string {
+function step(reader: Places, path: string, isFollowed: boolean): Location | string {
   const place = reader.lookUp(path);
   if (place instanceof Link && isFollowed) {
     return place.target ?? { path, place: undefined, group: ROOT, blocked: path };

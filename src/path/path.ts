@@ -8,6 +8,17 @@ import { describe, errorOf } from "../error.ts";
 const SLASH = 47;
 const DOT = 46;
 
+const ANY = "[^/\\x80-\\uffff]";
+const NO_DOT = "[^/.\\x80-\\uffff]";
+const PART = `(?:${NO_DOT}|\\.${NO_DOT}|\\.\\.${ANY})${ANY}*`;
+/**
+ * A path of ASCII that has its one form, no part of it "." or "..". Where a part ends is never in
+ * question, so this takes time by the size of the path.
+ */
+const PLAIN: RegExp = new RegExp(`^${PART}(?:/${PART})*$`);
+/** Characters of a path up to which that is asked first. */
+const PLAIN_MAX = 255;
+
 /** The path of the group that everything else is in. */
 export const ROOT = "";
 
@@ -24,6 +35,7 @@ export function invalidPath(doing: string, path: unknown, why: string): Error {
 export function normalPath(path: unknown, doing: string): string {
   if (typeof path !== "string") throw invalidPath(doing, path, "pass a path, as a string");
   const size = path.length;
+  if (size <= PLAIN_MAX && PLAIN.test(path)) return path;
   let isNormal = true;
   let start = 0;
   let seen = 0;
@@ -46,6 +58,26 @@ export function normalPath(path: unknown, doing: string): string {
 
 function isDots(path: string, start: number, end: number): boolean {
   return path.charCodeAt(start) === DOT && path.charCodeAt(end - 1) === DOT;
+}
+
+/**
+ * Whether a path is that of a group, not the root, which has its one form, and then a slash and a
+ * plain name: so the path has its one form, too.
+ */
+export function isPlainIn(path: string, group: string): boolean {
+  const size = group.length;
+  const end = path.length;
+  if (size === 0 || end <= size + 1 || path.charCodeAt(size) !== SLASH) return false;
+  if (path.charCodeAt(size + 1) === DOT) return false;
+  // Of groups in order the ends differ.
+  for (let index = size - 1; index >= 0; index -= 1) {
+    if (path.charCodeAt(index) !== group.charCodeAt(index)) return false;
+  }
+  for (let index = size + 1; index < end; index += 1) {
+    const code = path.charCodeAt(index);
+    if (code === SLASH || code >= 0x80) return false;
+  }
+  return true;
 }
 
 /** The path of the group that something is in. */

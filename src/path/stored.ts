@@ -24,6 +24,8 @@ import { describe, rangeError, ZeoliteError } from "../error.ts";
 
 const KIND = { value: 0, group: 1, link: 2, stamp: 3 } as const;
 const KIND_MASK = 3;
+/** The marker behind the bytes of a value that is not executable. */
+export const VALUE_MARKER: number = KIND.value;
 const EXECUTABLE = 4;
 const HAS_TEXT = 8;
 const IS_OUTSIDE = 16;

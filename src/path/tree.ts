@@ -168,12 +168,7 @@ export class Tree {
   /** Makes the groups above a place that are missing. */
   #makeAbove(location: Location, doing: string): void {
     this.#assertFree(location, doing);
-    const { path, place, group } = location;
-    if (place !== undefined) return;
-    const from = group === ROOT ? 0 : group.length + 1;
-    for (let end = path.indexOf("/", from); end >= 0; end = path.indexOf("/", end + 1)) {
-      this.put(path.slice(0, end), GROUP);
-    }
+    for (const group of missingAbove(location)) this.put(group, GROUP);
   }
 
   #stamp(): void {
@@ -214,11 +209,24 @@ export class Tree {
   }
 }
 
-function isGroup(doing: string, path: string): Error {
+/** The groups above a place that are missing, the highest first. */
+export function missingAbove({ path, place, group }: Location): string[] {
+  const missing: string[] = [];
+  if (place !== undefined) return missing;
+  const from = group === ROOT ? 0 : group.length + 1;
+  for (let end = path.indexOf("/", from); end >= 0; end = path.indexOf("/", end + 1)) {
+    missing.push(path.slice(0, end));
+  }
+  return missing;
+}
+
+/** A group where something else is to be. */
+export function isGroup(doing: string, path: string): Error {
   return invalidPath(doing, path, "a group stands there");
 }
 
-function notGroup(doing: string, path: string, blocked: string): Error {
+/** Something else where a group is needed. */
+export function notGroup(doing: string, path: string, blocked: string): Error {
   return errorOf(
     "PATH_NOT_A_GROUP",
     `Cannot ${doing} ${JSON.stringify(path)}: ${JSON.stringify(blocked)} is not a group`,
