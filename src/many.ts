@@ -3,7 +3,7 @@
  * both kept between calls. All values are of one state.
  */
 import type { Key } from "./codec/key.ts";
-import { renew, type Source, sourceOf } from "./codec/text.ts";
+import { fetchText, renew, type Source, sourceOf } from "./codec/text.ts";
 import { failure } from "./library.ts";
 import type { Scope } from "./scope.ts";
 import type { Session } from "./session.ts";
@@ -106,6 +106,7 @@ function packKeys(session: Session, table: TableState, keys: readonly Key[]): Pa
   keptKeys = null;
   let place = 0;
   for (let index = 0; index < keys.length; index += 1) {
+    fetchText(keys, index);
     const keySize = codec.encode(keyA, keys[index]!);
     const end = place + 1 + ((keySize + 3) >> 2);
     if (end > packed.words.length) packed = grown(packed, end * 4);

@@ -5,6 +5,7 @@
  */
 import type { Access } from "../access.ts";
 import { keyCodecOf } from "../codec/key.ts";
+import { fetchText } from "../codec/text.ts";
 import { describe, errorOf, typeError } from "../error.ts";
 import { booleanOption, integerOption, optionsObject, tableName } from "../options.ts";
 import { latestScope, PinnedSnapshot } from "../scope.ts";
@@ -338,7 +339,11 @@ export class OpenPaths implements PathStore {
       const found = describe(paths);
       throw typeError("ZEOLITE_OPTIONS", `Cannot read many: found ${found}; pass an array`);
     }
-    const named = paths.map((path) => normalPath(path, "read"));
+    const named: string[] = [];
+    for (let index = 0; index < paths.length; index += 1) {
+      fetchText(paths, index);
+      named.push(normalPath(paths[index], "read"));
+    }
     return this.#atOneState((reader) => {
       const found = reader.getMany(named);
       return found.map((stored, index) => {
