@@ -462,6 +462,36 @@ test("path: the cache keeps its size and its time, and can be none", async () =>
   });
 });
 
+test("path: the cache forgets what was used longest ago, and takes paths of any form", async () => {
+  await withPaths(async (_, { store }) => {
+    const paths = openPaths(store, { cacheSize: 4 });
+    const names = ["a", "é", "x".repeat(64), "y".repeat(1000), "日本", "b"];
+    await paths.writeMany(
+      names.map((name, at) => [`g/h/${name}`, `${at}`.repeat(at === 5 ? 9000 : 1)]),
+    );
+    await paths.makeLink("g/h", "l");
+    const check = (at: number, isHit: boolean): void => {
+      const { hits } = paths.cache();
+      assert.equal(textOf(paths.read(`l/${names[at]}`))?.[0], `${at}`);
+      assert.equal(paths.cache().hits, hits + (isHit ? 1 : 0), `${at}`);
+    };
+    for (const at of [0, 1, 2, 3]) check(at, false);
+    for (const at of [2, 0, 3, 0, 1, 3]) check(at, true);
+    check(4, false);
+    for (const at of [1, 0, 3, 4]) check(at, true);
+    check(5, false);
+    check(1, false);
+    for (const at of [3, 4, 5, 1, 5]) check(at, true);
+    check(0, false);
+    check(2, false);
+    assert.deepEqual(paths.cache(), { size: 4, hits: 15, misses: 9, evictions: 5 });
+    await paths.makeLink("g", "k");
+    check(2, false);
+    assert.equal(paths.cache().size, 1);
+    for (const at of [0, 1, 3, 4, 5, 1]) check(at, at === 1 && paths.cache().size === 4);
+  });
+});
+
 test("path: another process's change of a link is seen at once", async () => {
   for (const name of [OWN, OTHER]) {
     using opened = new Opened();

@@ -60,6 +60,17 @@ export class PathReader extends TableReader<Stored, string> {
     throw failure(size, "read");
   }
 
+  /** What is stored at the path whose key lies in area A, if that is small and quickly found. */
+  getPlaced(keySize: number): Stored | undefined {
+    const { access, state } = this;
+    const { session } = access;
+    if (keySize === 0 || access.isClosed || !state.isKept) return undefined;
+    session.pin();
+    const size = this.call.get(session.handle, this.scope.handle, state.index, keySize);
+    if (size < 0) return undefined;
+    return state.values.decode(session.scratch.source, 0, size, false) as Stored;
+  }
+
   /** What stands at many paths, in their order; none of them is the root. */
   places(paths: readonly string[]): (Place | undefined)[] {
     const { access, state, scope } = this;

@@ -265,13 +265,15 @@ export class OpenPaths implements PathStore {
     const { session } = this.#access;
     // What a batch has not committed may never be.
     if (session.isClosed || session.batch !== null) return undefined;
-    const place = cache.get(path);
-    if (place === undefined) return undefined;
+    let entry = cache.find(path);
+    if (entry < 0) return undefined;
     if (publishedTxnid(session) !== cache.txnid) {
       this.#renew();
-      if (cache.get(path) === undefined) return undefined;
+      entry = cache.find(path);
+      if (entry < 0) return undefined;
     }
-    const found = this.#reader.get(place);
+    const keySize = cache.placeKey(entry, session.scratch.keyA);
+    const found = this.#reader.getPlaced(keySize) ?? this.#reader.get(cache.placeOf(entry));
     if (!(found instanceof Uint8Array)) return undefined;
     // A commit in between may have changed links and the value together.
     if (publishedTxnid(session) !== cache.txnid) return undefined;
@@ -298,7 +300,8 @@ export class OpenPaths implements PathStore {
     this.#cache.miss();
     if (txnid < 0) return value;
     this.#cache.renew(txnid, stamp);
-    this.#cache.set(path, location.path);
+    const { keyA } = this.#access.session.scratch;
+    this.#cache.set(path, location.path, keyA, this.#state.keys.encode(keyA, location.path));
     return value;
   }
 
