@@ -84,6 +84,7 @@ comptime {
     if (!is_simulated) _ = @import("sim/threads_test.zig");
     if (!is_simulated and builtin.os.tag == .linux) _ = @import("sim/fork_test.zig");
     if (is_simulated) {
+        _ = @import("os/disk.zig");
         _ = @import("os/simulated.zig");
         _ = @import("sim/seeds.zig");
         _ = @import("sim/shrink.zig");

@@ -19,6 +19,17 @@ pub inline fn fetch(memory: []const u8) void {
     while (at < memory.len) : (at += cache_line) @prefetch(memory.ptr + at, .{});
 }
 
+/// Whether there is nothing but zeros.
+pub fn isZero(memory: []const u8) bool {
+    const Wide = @Vector(64, u8);
+    var rest = memory;
+    while (rest.len >= @sizeOf(Wide)) : (rest = rest[@sizeOf(Wide)..]) {
+        const wide: Wide = rest[0..@sizeOf(Wide)].*;
+        if (@reduce(.Or, wide) != 0) return false;
+    }
+    return std.mem.allEqual(u8, rest, 0);
+}
+
 /// The first four bytes of `suffix` as a number that compares as they do, zero padded.
 pub inline fn head(suffix: []const u8) u32 {
     if (suffix.len >= 4) return std.mem.readInt(u32, suffix[0..4], .big);
@@ -119,6 +130,21 @@ test "head compares as its bytes do" {
     try std.testing.expectEqual(@as(u32, 0x61000000), head("a"));
     try std.testing.expectEqual(@as(u32, 0x61626364), head("abcdef"));
     try std.testing.expect(head("ab") < head("b"));
+}
+
+test "isZero sees one byte at any place of any length" {
+    var memory: [200]u8 = @splat(0);
+    for (0..memory.len) |start| {
+        for (start..memory.len) |end| try std.testing.expect(isZero(memory[start..end]));
+    }
+    for (0..memory.len) |at| {
+        memory[at] = 1;
+        defer memory[at] = 0;
+        for (0..memory.len) |start| {
+            try std.testing.expectEqual(at < start, isZero(memory[start..]));
+            try std.testing.expectEqual(at >= start, isZero(memory[0..start]));
+        }
+    }
 }
 
 test "order and commonPrefix agree with the plain definitions" {

@@ -26,11 +26,71 @@ pub const block_size = 4096;
 /// The largest file; addresses only, no memory.
 pub const file_size_max = 256 << 20;
 pub const block_count_max = file_size_max / block_size;
-/// What may be anything but zeros is known for so many bytes each: files are mostly zeros, and
-/// images of them are made by the thousand.
-pub const chunk_size = 16 << 10;
 
-const Chunks = std.StaticBitSet(file_size_max / chunk_size);
+/// Blocks of a file. Files end long before the largest one does and images of them are made by the
+/// million, so nothing here looks behind the last word that has been in use.
+pub const Blocks = struct {
+    words: [block_count_max / 64]u64 = @splat(0),
+    /// All words from here on are zero.
+    word_count: usize = 0,
+
+    pub fn isSet(self: *const Blocks, block: u64) bool {
+        return self.words[block / 64] >> @intCast(block % 64) & 1 != 0;
+    }
+
+    pub fn clear(self: *Blocks) void {
+        @memset(self.words[0..self.word_count], 0);
+        self.word_count = 0;
+    }
+
+    pub fn copy(self: *Blocks, from: *const Blocks) void {
+        if (self.word_count > from.word_count) {
+            @memset(self.words[from.word_count..self.word_count], 0);
+        }
+        @memcpy(self.words[0..from.word_count], from.words[0..from.word_count]);
+        self.word_count = from.word_count;
+    }
+
+    /// Blocks from `first` up to but without `end`.
+    pub fn set(self: *Blocks, first: u64, end: u64) void {
+        if (first >= end) return;
+        self.word_count = @max(self.word_count, (end - 1) / 64 + 1);
+        var at = first;
+        while (at < end) : (at = nextWord(at)) self.words[at / 64] |= maskOf(at, end);
+    }
+
+    pub fn unset(self: *Blocks, first: u64, end: u64) void {
+        const stop = @min(end, self.word_count * 64);
+        var at = first;
+        while (at < stop) : (at = nextWord(at)) self.words[at / 64] &= ~maskOf(at, stop);
+    }
+
+    /// How many of these blocks are set.
+    pub fn countIn(self: *const Blocks, first: u64, end: u64) u64 {
+        const stop = @min(end, self.word_count * 64);
+        var sum: u64 = 0;
+        var at = first;
+        while (at < stop) : (at = nextWord(at)) {
+            sum += @popCount(self.words[at / 64] & maskOf(at, stop));
+        }
+        return sum;
+    }
+
+    pub fn count(self: *const Blocks) u64 {
+        return self.countIn(0, block_count_max);
+    }
+
+    fn nextWord(at: u64) u64 {
+        return (at / 64 + 1) * 64;
+    }
+
+    /// The bits of the word of `at` from that one on, as far as they lie before `end`.
+    fn maskOf(at: u64, end: u64) u64 {
+        const from = ~@as(u64, 0) << @intCast(at % 64);
+        if (end >= nextWord(at)) return from;
+        return from & ~(~@as(u64, 0) << @intCast(end % 64));
+    }
+};
 
 const Disk = @This();
 
@@ -74,11 +134,12 @@ pub const Inode = struct {
     /// Bytes of the memory file, at least `size`; all that follow the live ones are zero.
     memory_size: u64 = 0,
     durable: std.ArrayList(u8) = .empty,
-    /// Chunks of the live and of the durable bytes; all that lies in others is zero.
-    live_used: Chunks = .initEmpty(),
-    durable_used: Chunks = .initEmpty(),
-    /// One bit for each block that has storage, and how many have.
-    blocks: std.DynamicBitSetUnmanaged,
+    /// Blocks of the live and of the durable bytes; all that lies in others is zero. What is
+    /// written to a map is not seen here: see `findUsed`.
+    live_used: Blocks = .{},
+    durable_used: Blocks = .{},
+    /// Blocks that have storage, and how many have.
+    blocks: Blocks = .{},
     block_count: u64 = 0,
     mode: u16 = 0o600,
     is_mapped: bool = false,
@@ -91,12 +152,29 @@ pub const Inode = struct {
         mark(&self.live_used, 0, self.size);
         mark(&self.durable_used, 0, self.durable.items.len);
     }
+
+    /// Learns which live blocks are zero where a map of the file may have been written to.
+    pub fn findUsed(self: *Inode) void {
+        if (!self.is_mapped_for_writing) return;
+        self.live_used.clear();
+        var start: u64 = 0;
+        while (start < self.size) : (start += block_size) {
+            // The memory file has whole blocks, zero behind the end of the file.
+            const words: *const [block_size / 8]u64 = @ptrCast(@alignCast(self.live[start..]));
+            if (std.mem.allEqual(u64, words, 0)) continue;
+            mark(&self.live_used, start, start + block_size);
+        }
+    }
+
+    /// Whether the block of that byte is known to hold nothing but zeros.
+    fn isEmptyAt(self: *const Inode, offset: u64) bool {
+        return !self.is_mapped_for_writing and !self.live_used.isSet(offset / block_size);
+    }
 };
 
-fn mark(chunks: *Chunks, start: u64, end: u64) void {
+pub fn mark(used: *Blocks, start: u64, end: u64) void {
     if (start >= end) return;
-    const stop = std.math.divCeil(u64, end, chunk_size) catch unreachable;
-    chunks.setRangeValue(.{ .start = start / chunk_size, .end = stop }, true);
+    used.set(start / block_size, std.math.divCeil(u64, end, block_size) catch unreachable);
 }
 
 /// A change that no flush has covered yet.
@@ -141,6 +219,9 @@ events: std.ArrayList(Event) = .empty,
 blocks_free: u64 = std.math.maxInt(u64),
 /// Changes when a new image may differ from those of before.
 version: u64 = 0,
+/// Whether power cuts will be simulated. If not, pending changes are not kept: models that only
+/// kill processes would spend a fifth of their time on them.
+has_cuts: bool = true,
 
 pub fn init(allocator: Allocator) Disk {
     return .{ .allocator = allocator };
@@ -152,7 +233,6 @@ pub fn deinit(self: *Disk) void {
         _ = linux.munmap(inode.live.ptr, inode.live.len);
         _ = linux.close(inode.descriptor);
         inode.durable.deinit(self.allocator);
-        inode.blocks.deinit(self.allocator);
         self.allocator.destroy(inode);
     }
     self.inodes.deinit(self.allocator);
@@ -223,14 +303,12 @@ pub fn takeInode(self: *Disk) Error!u32 {
     if (index == self.inodes.items.len) {
         const inode = try self.allocator.create(Inode);
         errdefer self.allocator.destroy(inode);
-        var blocks: std.DynamicBitSetUnmanaged = try .initEmpty(self.allocator, block_count_max);
-        errdefer blocks.deinit(self.allocator);
-        try openMemoryFile(inode, blocks);
+        try openMemoryFile(inode);
         errdefer _ = linux.close(inode.descriptor);
         try self.inodes.append(self.allocator, inode);
     }
     const inode = self.inodes.items[index];
-    inode.blocks.unsetAll();
+    inode.blocks.clear();
     inode.block_count = 0;
     inode.mode = 0o600;
     // Who writes to a map marks nothing.
@@ -244,7 +322,7 @@ pub fn takeInode(self: *Disk) Error!u32 {
 
 fn discardMemory(inode: *Inode) Error!void {
     inode.size = 0;
-    inode.live_used = .initEmpty();
+    inode.live_used.clear();
     try trim(inode);
 }
 
@@ -252,9 +330,9 @@ fn discardMemory(inode: *Inode) Error!void {
 pub fn empty(inode: *Inode) Error!void {
     // Not by its own function, which would overwrite what it forgets.
     inode.durable.items.len = 0;
-    inode.durable_used = .initEmpty();
+    inode.durable_used.clear();
     try resize(inode, 0);
-    inode.live_used = .initEmpty();
+    inode.live_used.clear();
 }
 
 /// Makes the durable bytes those of another file.
@@ -264,15 +342,15 @@ pub fn copyDurable(allocator: Allocator, to: *Inode, from: *const Inode) Error!v
     try to.durable.ensureTotalCapacity(allocator, size);
     to.durable.items.len = size;
     var start: u64 = 0;
-    while (start < size) : (start += chunk_size) {
-        const end = @min(start + chunk_size, size);
-        const chunk = start / chunk_size;
+    while (start < size) : (start += block_size) {
+        const end = @min(start + block_size, size);
+        const block = start / block_size;
         const bytes = to.durable.items[start..end];
-        if (from.durable_used.isSet(chunk)) {
+        if (from.durable_used.isSet(block)) {
             @memcpy(bytes, from.durable.items[start..end]);
-        } else if (end > known_size or to.durable_used.isSet(chunk)) @memset(bytes, 0);
+        } else if (end > known_size or to.durable_used.isSet(block)) @memset(bytes, 0);
     }
-    to.durable_used = from.durable_used;
+    to.durable_used.copy(&from.durable_used);
 }
 
 /// Makes the live bytes the durable ones.
@@ -280,20 +358,20 @@ pub fn showDurable(inode: *Inode) Error!void {
     const size = inode.durable.items.len;
     try resize(inode, size);
     var start: u64 = 0;
-    while (start < size) : (start += chunk_size) {
-        const end = @min(start + chunk_size, size);
-        const chunk = start / chunk_size;
-        if (inode.durable_used.isSet(chunk)) {
+    while (start < size) : (start += block_size) {
+        const end = @min(start + block_size, size);
+        const block = start / block_size;
+        if (inode.durable_used.isSet(block)) {
             @memcpy(inode.live[start..end], inode.durable.items[start..end]);
-        } else if (inode.live_used.isSet(chunk)) @memset(inode.live[start..end], 0);
+        } else if (inode.live_used.isSet(block)) @memset(inode.live[start..end], 0);
     }
-    inode.live_used = inode.durable_used;
+    inode.live_used.copy(&inode.durable_used);
     if (builtin.mode == .Debug) {
         assert(std.mem.eql(u8, inode.live[0..size], inode.durable.items));
     }
 }
 
-fn openMemoryFile(inode: *Inode, blocks: std.DynamicBitSetUnmanaged) Error!void {
+fn openMemoryFile(inode: *Inode) Error!void {
     const created = linux.memfd_create("zeolite", linux.MFD.CLOEXEC);
     if (linux.errno(created) != .SUCCESS) return error.TooManyFiles;
     const descriptor: i32 = @intCast(created);
@@ -303,11 +381,7 @@ fn openMemoryFile(inode: *Inode, blocks: std.DynamicBitSetUnmanaged) Error!void 
     const mapped = linux.mmap(null, file_size_max, access, flags, descriptor, 0);
     if (linux.errno(mapped) != .SUCCESS) return error.OutOfMemory;
     const live: [*]align(types.map_alignment) u8 = @ptrFromInt(mapped);
-    inode.* = .{
-        .descriptor = descriptor,
-        .live = live[0..file_size_max],
-        .blocks = blocks,
-    };
+    inode.* = .{ .descriptor = descriptor, .live = live[0..file_size_max] };
 }
 
 /// Changes the live size; new bytes read zero.
@@ -322,9 +396,8 @@ pub fn resize(inode: *Inode, size: u64) Error!void {
 fn clearLive(inode: *Inode, start: u64, end: u64) void {
     var at = start;
     while (at < end) {
-        const stop = @min(std.mem.alignForward(u64, at + 1, chunk_size), end);
-        const is_used = inode.is_mapped_for_writing or inode.live_used.isSet(at / chunk_size);
-        if (is_used) @memset(inode.live[at..stop], 0);
+        const stop = @min(std.mem.alignForward(u64, at + 1, block_size), end);
+        if (!inode.isEmptyAt(at)) @memset(inode.live[at..stop], 0);
         at = stop;
     }
 }
@@ -360,13 +433,15 @@ pub fn adoptMemory(self: *Disk) void {
         if (facts.size == inode.memory_size) continue;
         inode.memory_size = facts.size;
         inode.size = facts.size;
-        inode.blocks.setRangeValue(.{ .start = 0, .end = facts.size / block_size }, true);
+        inode.blocks.set(0, facts.size / block_size);
         inode.block_count = inode.blocks.count();
         mark(&inode.live_used, 0, inode.size);
     }
 }
 
 fn addEvent(self: *Disk, event: Event) Error!void {
+    assert(self.has_cuts or event.change != .write);
+    if (!self.has_cuts) return;
     try self.events.append(self.allocator, event);
     self.version += 1;
 }
@@ -410,7 +485,17 @@ pub fn read(self: *const Disk, index: u32, buffer: []u8, offset: u64) usize {
     const inode = self.inodes.items[index];
     if (offset >= inode.size) return 0;
     const size = @min(buffer.len, inode.size - offset);
-    @memcpy(buffer[0..size], inode.live[offset..][0..size]);
+    var at = offset;
+    while (at < offset + size) {
+        var stop = @min(std.mem.alignForward(u64, at + 1, block_size), offset + size);
+        const is_empty = inode.isEmptyAt(at);
+        while (stop < offset + size and inode.isEmptyAt(stop) == is_empty) {
+            stop = @min(stop + block_size, offset + size);
+        }
+        const part = buffer[at - offset .. stop - offset];
+        if (is_empty) @memset(part, 0) else @memcpy(part, inode.live[at..stop]);
+        at = stop;
+    }
     return size;
 }
 
@@ -430,6 +515,7 @@ pub fn write(self: *Disk, index: u32, bytes: []const u8, offset: u64) Error!void
 
 /// Records the sectors of a part as they are now.
 fn addWrite(self: *Disk, index: u32, offset: u64, end: u64) Error!void {
+    if (!self.has_cuts) return;
     const inode = self.inodes.items[index];
     const start = std.mem.alignBackward(u64, offset, sector_size);
     const stop = std.mem.alignForward(u64, end, sector_size);
@@ -471,22 +557,18 @@ pub fn punch(self: *Disk, index: u32, offset: u64, size: u64) Error!void {
 fn giveBlocks(self: *Disk, inode: *Inode, start: u64, end: u64) Error!void {
     const first = start / block_size;
     const last = std.math.divCeil(u64, end, block_size) catch unreachable;
-    var wanted: u64 = 0;
-    for (first..last) |block| wanted += @intFromBool(!inode.blocks.isSet(block));
+    const wanted = last - first - inode.blocks.countIn(first, last);
     if (wanted > self.blocks_free) return error.NoSpace;
     self.blocks_free -= wanted;
     inode.block_count += wanted;
-    inode.blocks.setRangeValue(.{ .start = first, .end = last }, true);
+    inode.blocks.set(first, last);
 }
 
 fn takeBlocks(self: *Disk, inode: *Inode, start: u64, end: u64) void {
-    const range: std.bit_set.Range = .{ .start = start / block_size, .end = end / block_size };
-    for (range.start..range.end) |block| {
-        const is_given: u64 = @intFromBool(inode.blocks.isSet(block));
-        self.blocks_free +|= is_given;
-        inode.block_count -= is_given;
-    }
-    inode.blocks.setRangeValue(range, false);
+    const given = inode.blocks.countIn(start / block_size, end / block_size);
+    self.blocks_free +|= given;
+    inode.block_count -= given;
+    inode.blocks.unset(start / block_size, end / block_size);
 }
 
 pub fn allocatedSize(self: *const Disk, index: u32) u64 {
@@ -495,6 +577,7 @@ pub fn allocatedSize(self: *const Disk, index: u32) u64 {
 
 /// Makes content and size of the file durable.
 pub fn flush(self: *Disk, index: u32) Error!void {
+    if (!self.has_cuts) return;
     const inode = self.inodes.items[index];
     var size: u64 = inode.durable.items.len;
     for (self.events.items) |*event| {
@@ -512,6 +595,7 @@ pub fn flushPart(self: *Disk, index: u32, offset: u64, end: u64) Error!void {
     const inode = self.inodes.items[index];
     assert(!inode.is_mapped_for_writing);
     assert(offset < end and end <= inode.size);
+    if (!self.has_cuts) return;
     if (self.canEndBefore(index, end)) try self.flushSizes(index);
     const start = std.mem.alignBackward(u64, offset, sector_size);
     const stop = @min(std.mem.alignForward(u64, end, sector_size), inode.durable.items.len);
@@ -564,6 +648,7 @@ fn flushMapped(self: *Disk, inode: *Inode) Error!void {
 /// later flush of them means anything. Each of them has reached the disk with the chance
 /// `survives`. Sizes stay pending: a journal that fails stops its file system.
 pub fn loseUnflushed(self: *Disk, index: u32, random: std.Random, survives: f32) Error!void {
+    assert(self.has_cuts);
     const inode = self.inodes.items[index];
     inode.has_lost = true;
     var size: u64 = inode.durable.items.len;
@@ -682,4 +767,29 @@ pub fn cut(allocator: Allocator, content: *std.ArrayList(u8), size: u64) Error!v
     const old = content.items.len;
     try content.resize(allocator, size);
     if (size > old) @memset(content.items[old..], 0);
+}
+
+test "Blocks: ranges across words, counted, copied over longer ones" {
+    const testing = std.testing;
+    var random: std.Random.DefaultPrng = .init(1);
+    var blocks: Blocks = .{};
+    var expected: [400]bool = @splat(false);
+    for (0..300) |_| {
+        const first = random.random().uintAtMost(u64, expected.len);
+        const end = first + random.random().uintAtMost(u64, expected.len - first);
+        const is_set = random.random().boolean();
+        @memset(expected[first..end], is_set);
+        if (is_set) blocks.set(first, end) else blocks.unset(first, end);
+        for (expected, 0..) |value, block| try testing.expectEqual(value, blocks.isSet(block));
+        const counted = std.mem.count(bool, expected[first..end], &.{true});
+        try testing.expectEqual(counted, blocks.countIn(first, end));
+    }
+    var other: Blocks = .{};
+    other.set(0, block_count_max);
+    try testing.expectEqual(block_count_max, other.count());
+    other.copy(&blocks);
+    try testing.expectEqualSlices(u64, &blocks.words, &other.words);
+    other.clear();
+    try testing.expectEqual(0, other.count());
+    try testing.expect(std.mem.allEqual(u64, &other.words, 0));
 }

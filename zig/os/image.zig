@@ -39,6 +39,7 @@ pub const Images = struct {
 
     /// The disk must not change while its images are listed.
     pub fn init(allocator: Allocator, disk: *const Disk, seed: u64, limit: usize) Error!Images {
+        for (disk.inodes.items[0..disk.inode_count]) |inode| inode.findUsed();
         const events = disk.events.items;
         const starts = try allocator.alloc(usize, events.len + 1);
         errdefer allocator.free(starts);
@@ -226,15 +227,13 @@ fn loadInode(
     }
     try Disk.cut(target.allocator, &to.durable, size);
     if (from.is_mapped_for_writing) {
-        mixMemory(to.durable.items, from, plan.memory, random);
-        to.useAll();
+        mixMemory(to, from, plan.memory, random);
     }
     try Disk.showDurable(to);
     to.mode = from.mode;
     const end = std.math.divCeil(u64, size, Disk.block_size) catch unreachable;
-    to.blocks.unsetAll();
-    to.blocks.setUnion(from.blocks);
-    to.blocks.setRangeValue(.{ .start = end, .end = Disk.block_count_max }, false);
+    to.blocks.copy(&from.blocks);
+    to.blocks.unset(end, Disk.block_count_max);
     to.block_count = to.blocks.count();
 }
 
@@ -250,7 +249,8 @@ fn lastSize(source: *const Disk, index: u32, plan: *const Plan) usize {
     return result;
 }
 
-fn mixMemory(content: []u8, from: *const Disk.Inode, memory: Memory, random: std.Random) void {
+fn mixMemory(to: *Disk.Inode, from: *const Disk.Inode, memory: Memory, random: std.Random) void {
+    const content = to.durable.items;
     const live = from.live[0..from.size];
     var start: usize = 0;
     while (start < content.len) : (start += sector_size) {
@@ -260,10 +260,16 @@ fn mixMemory(content: []u8, from: *const Disk.Inode, memory: Memory, random: std
             .mixed => if (random.boolean()) .live else .durable,
             .garbage => random.enumValue(Memory),
         };
+        const block = start / Disk.block_size;
         switch (choice) {
-            .durable => {},
-            .live, .mixed => if (end <= live.len) @memcpy(content[start..end], live[start..end]),
+            .durable => continue,
+            .live, .mixed => {
+                // Zeros over zeros.
+                if (!from.live_used.isSet(block) and !to.durable_used.isSet(block)) continue;
+                if (end <= live.len) @memcpy(content[start..end], live[start..end]);
+            },
             .garbage => random.bytes(content[start..end]),
         }
+        Disk.mark(&to.durable_used, start, end);
     }
 }

@@ -157,7 +157,11 @@ pub const World = struct {
     on_wait: ?Hook = null,
     is_in_hook: bool = false,
 
-    pub const Options = struct { seed: u64 = 0 };
+    pub const Options = struct {
+        seed: u64 = 0,
+        /// False: neither images nor failing flushes will be asked for, see `Disk.has_cuts`.
+        has_cuts: bool = true,
+    };
 
     /// A machine with the empty directories `/` and `/disk`.
     pub fn create(allocator: Allocator, options: Options) Error!*World {
@@ -213,6 +217,7 @@ pub const World = struct {
             .locks = self.locks,
             .random = .init(options.seed),
         };
+        self.disk.has_cuts = options.has_cuts;
         try self.disk.makeDirectory("/");
         try self.disk.makeDirectory("/disk");
     }
@@ -295,6 +300,7 @@ pub const World = struct {
 
     /// Images a power cut may leave at this moment; see `image.Images`.
     pub fn images(self: *const World, seed: u64, limit: usize) Error!image.Images {
+        assert(self.disk.has_cuts);
         return .init(self.allocator, &self.disk, seed, limit);
     }
 

@@ -129,15 +129,17 @@ pub fn readDigest(view: *const Env.View) !Digest {
     return digest;
 }
 
+/// Where keys are put together: not on the stack, where a safe build would fill it for each tree.
+threadlocal var key_buffers: [2][config.key_size_max_any]u8 = undefined;
+
 fn treeDigest(pages: Pages, tree: page.Tree, name: ?[]const u8) !Digest {
     var digest: Digest = 0;
     var count: u64 = 0;
     var cursor: Cursor = .init(pages, tree);
-    var buffer: [2][config.key_size_max_any]u8 = undefined;
     var before: ?[]const u8 = null;
     var has_entry = try cursor.first();
     while (has_entry) : (has_entry = try cursor.next()) {
-        const key = try cursor.key(&buffer[count % 2]);
+        const key = try cursor.key(&key_buffers[count % 2]);
         if (before) |lower| if (std.mem.order(u8, lower, key) != .lt) return error.Corrupt;
         before = key;
         digest +%= entryDigest(name, key, try catalogue.valueBytes(pages, cursor.value()));

@@ -29,7 +29,7 @@ pub fn create(allocator: std.mem.Allocator, page_size: u32) !*TestStore {
     var path: [:0]const u8 = "/disk/x";
     var buffer: [64]u8 = undefined;
     if (os_module.is_simulated) {
-        self.world = try simulated.World.create(allocator, .{});
+        self.world = try simulated.World.create(allocator, .{ .has_cuts = false });
         os = try self.world.startProcess();
     } else {
         os = .{};
