@@ -65,6 +65,7 @@ const parts = [
   simulator("T5", "operations", 4, "ordered map: one process"),
   simulator("T5", "operations", 4, "ordered map: 1 KiB"),
   simulator("T5", "operations", 4, "ordered map: 4 KiB"),
+  simulator("T5", "operations", 40, "ordered map: long transactions"),
   simulator("T5", "operations", 100, "tree_test.test.model: "),
   {
     ...{ row: "T7", what: "fuzzer inputs", name: "fuzzer of the decoders" },

@@ -19,15 +19,15 @@ pub inline fn fetch(memory: []const u8) void {
     while (at < memory.len) : (at += cache_line) @prefetch(memory.ptr + at, .{});
 }
 
-/// Whether there is nothing but zeros.
-pub fn isZero(memory: []const u8) bool {
+/// The bytes without zeros at their end, but for some dozens of these.
+pub fn trimZeros(memory: []const u8) []const u8 {
     const Wide = @Vector(64, u8);
-    var rest = memory;
-    while (rest.len >= @sizeOf(Wide)) : (rest = rest[@sizeOf(Wide)..]) {
-        const wide: Wide = rest[0..@sizeOf(Wide)].*;
-        if (@reduce(.Or, wide) != 0) return false;
+    var size = memory.len;
+    while (size >= @sizeOf(Wide)) : (size -= @sizeOf(Wide)) {
+        const wide: Wide = memory[size - @sizeOf(Wide) ..][0..@sizeOf(Wide)].*;
+        if (@reduce(.Or, wide) != 0) return memory[0..size];
     }
-    return std.mem.allEqual(u8, rest, 0);
+    return if (std.mem.allEqual(u8, memory[0..size], 0)) memory[0..0] else memory[0..size];
 }
 
 /// The first four bytes of `suffix` as a number that compares as they do, zero padded.
@@ -132,17 +132,21 @@ test "head compares as its bytes do" {
     try std.testing.expect(head("ab") < head("b"));
 }
 
-test "isZero sees one byte at any place of any length" {
+test "trimZeros sees one byte at any place of any length" {
     var memory: [200]u8 = @splat(0);
     for (0..memory.len) |start| {
-        for (start..memory.len) |end| try std.testing.expect(isZero(memory[start..end]));
+        for (start..memory.len) |end| {
+            try std.testing.expectEqual(0, trimZeros(memory[start..end]).len);
+        }
     }
     for (0..memory.len) |at| {
         memory[at] = 1;
         defer memory[at] = 0;
         for (0..memory.len) |start| {
-            try std.testing.expectEqual(at < start, isZero(memory[start..]));
-            try std.testing.expectEqual(at >= start, isZero(memory[0..start]));
+            const found = trimZeros(memory[start..]).len;
+            if (at < start) try std.testing.expectEqual(0, found);
+            if (at < start) continue;
+            try std.testing.expect(found > at - start and found <= at - start + 64);
         }
     }
 }

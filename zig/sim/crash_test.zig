@@ -197,6 +197,8 @@ fn runSeeds(
     var totals: Totals = .{};
     var chosen = cuts_options;
     chosen.every = seeds.part();
+    var images: counts.Running = .{ .what = .images, .every = 5000 };
+    var deep: counts.Running = .{ .what = .@"second crashes", .every = 5000 };
     var list: seeds.List = .init(base.seed, count);
     while (list.next()) |seed| {
         var options = base;
@@ -211,13 +213,16 @@ fn runSeeds(
             .cuts = chosen,
             .step_count = step_count,
         };
+        const before = totals;
         try runSeed(&plan, test_name, &totals);
+        images.add(totals.images - before.images);
+        deep.add(totals.deep - before.deep);
     }
+    images.end();
+    deep.end();
     std.debug.print("{s}: {d} images of {d} moments, {d} cut a second time\n", .{
         test_name, totals.images, totals.points, totals.deep,
     });
-    counts.print(.images, totals.images);
-    counts.print(.@"second crashes", totals.deep);
 }
 
 test "power cut: small histories, every image of few changes" {

@@ -160,6 +160,7 @@ test "power cut: every history of up to three operations" {
     const limit = @min(64 * seeds.scale(), 1026);
     var histories: u64 = 0;
     var images: u64 = 0;
+    var running: counts.Running = .{ .what = .images, .every = 20_000 };
     var list: seeds.List = .init(0, 400);
     while (list.next()) |seed| {
         const number = seed % history_count;
@@ -177,9 +178,10 @@ test "power cut: every history of up to three operations" {
         try run.cuts.report(name);
         histories += 1;
         images += run.cuts.image_count;
+        running.add(run.cuts.image_count);
     }
     std.debug.print("{s}: {d} of {d} histories, {d} images\n", .{
         name, histories, history_count, images,
     });
-    counts.print(.images, images);
+    running.end();
 }

@@ -40,6 +40,10 @@ const Options = struct {
     operations: u64,
     /// One process that has the store to itself, and keeps pages in memory.
     exclusive: bool = false,
+    /// Most steps of a transaction.
+    step_count_max: u64 = 30,
+    /// Pages that a transaction of several processes keeps in memory; it writes more of them early.
+    frame_count: u64 = 12,
     /// Of the test, for the command that repeats a failure.
     name: []const u8 = "store equals an ordered map",
 };
@@ -88,7 +92,7 @@ const Test = struct {
                     .frames_size_max = if (self.options.exclusive)
                         @max(100_000, 100 * page_size)
                     else
-                        12 * page_size,
+                        self.options.frame_count * page_size,
                 },
             });
         }
@@ -145,7 +149,7 @@ const Test = struct {
         const index = try txn.open(names[1]);
         try txn.prepare(index, .{});
         var next = self.state;
-        for (0..1 + self.below(30)) |_| {
+        for (0..1 + self.below(self.options.step_count_max)) |_| {
             if (self.below(40) == 0) {
                 try self.savepoint(&txn, &next);
             } else try self.operation(&txn, &next);
@@ -432,17 +436,21 @@ const Test = struct {
         defer for (self.keys) |key| self.allocator.free(key);
         try self.openAll();
         var next_reopen: u64 = 5000;
+        var running: counts.Running = .{ .what = .operations, .every = 500_000 };
         while (self.operations < self.options.operations) {
             if (self.turns) |turns| {
                 try turns.append(self.allocator, .{ .random = self.random, .reopens = false });
             }
+            const before = self.operations;
             try self.turn();
+            if (self.turns == null) running.add(self.operations - before);
             if (self.operations < next_reopen) continue;
             if (self.turns) |turns| turns.items[turns.items.len - 1].reopens = true;
             next_reopen = self.operations + 5000 + self.below(20000);
             try self.reopen();
         }
         try self.closeAll();
+        running.end();
         if (self.options.exclusive) {
             try testing.expect(self.single_count > self.operations / 20);
             try testing.expect(self.batch_count > self.operations / 500);
@@ -552,7 +560,6 @@ fn runModel(base: Options) !void {
     std.debug.print("model, pages of {d} bytes: {d} operations\n", .{
         options.page_size, self.operations,
     });
-    counts.print(.operations, self.operations);
 }
 
 /// Of each page size but the largest, where an operation takes twenty times as long: together five
@@ -582,6 +589,16 @@ test "store equals an ordered map: one process, pages kept in memory" {
         .page_size = page_size,
         .operations = operations_each / 2,
         .exclusive = true,
+    });
+}
+
+test "store equals an ordered map: long transactions" {
+    try runModel(.{
+        .seed = 8,
+        .page_size = 1024,
+        .operations = operations_each / 4,
+        .step_count_max = 1500,
+        .frame_count = 300,
     });
 }
 

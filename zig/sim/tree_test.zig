@@ -178,7 +178,7 @@ const Model = struct {
             filled += 1;
         }
         const used = try allocator.realloc(all, filled);
-        std.mem.sort([]const u8, used, {}, lowerKey);
+        std.mem.sortUnstable([]const u8, used, {}, lowerKey);
         const rows = try allocator.alloc(?Row, filled);
         @memset(rows, null);
         return .{ .store = store, .shape = shape, .random = random, .all = used, .rows = rows };
@@ -489,15 +489,15 @@ const Model = struct {
 };
 
 fn runModel(seed: u64, page_size: u32, shape: Shape, key_count: u32, rounds: usize) !void {
-    var operations: u64 = 0;
+    var running: counts.Running = .{ .what = .operations, .every = 100_000 };
     for (0..seeds.scale()) |turn| {
         const offset = seeds.offset() + turn * seeds_of_turn;
         errdefer std.debug.print("seed {} page {} shape {t}: ZEOLITE_OFFSET={}\n", .{
             seed, page_size, shape, offset,
         });
-        operations += try runHistory(seed + offset, page_size, shape, key_count, rounds);
+        running.add(try runHistory(seed + offset, page_size, shape, key_count, rounds));
     }
-    counts.print(.operations, operations);
+    running.end();
 }
 
 /// Seeds of the tests below are lower than that.

@@ -309,10 +309,10 @@ fn checkRest(env: *Env, half: u32, from: u64, salt: u64, bad: u64) Error!void {
     while (true) : (offset += window_size - record.header_size) {
         const rest = window[0..try env.log.read(half, offset, &window)];
         if (rest.len < record.header_size) return;
-        // Most of a log is zeros, and all of it is looked at in each recovery.
-        if (bytes_format.isZero(rest)) continue;
+        // Most of a log is zeros, all of it is looked at, and no record begins with a zero header.
+        const end = bytes_format.trimZeros(rest).len;
         var at: usize = 0;
-        while (at + record.header_size <= rest.len) : (at += 8) {
+        while (at < end and at + record.header_size <= rest.len) : (at += 8) {
             const header = record.peek(rest[at..][0..record.header_size]) orelse continue;
             if (header.flushed_txnid < bad) continue;
             const place = offset + at;
