@@ -54,19 +54,19 @@ const fuzzRuns = "2M";
  */
 const parts = [
   simulator("T1", "images", 2, "power cut: every history of up to three operations"),
-  simulator("T1", "images", 2, "crash_test.test.power cut: small histories"),
+  simulator("T1", "images", 10, "crash_test.test.power cut: small histories"),
   simulator("T1", "images", 4, "power cut: values in runs", "power cut: frames kept"),
-  simulator("T1", "images", 2, "power cut: long histories", "power cut: transactions too large"),
-  simulator("T1", "images", 2, "power cut: a log that grows", "power cut: a file that is cut"),
+  simulator("T1", "images", 8, "power cut: long histories", "power cut: transactions too large"),
+  simulator("T1", "images", 4, "power cut: a log that grows", "power cut: a file that is cut"),
   simulator("T2", "second crashes", 8, "power cut: a second one during recovery"),
   simulator("T2", "second crashes", 8, "power cut: a second one after each image of creation"),
   simulator("T2", "second crashes", 1, "killed with a meta", "killed at each system call, alone"),
-  simulator("T5", "operations", 4, "ordered map: 512-byte"),
-  simulator("T5", "operations", 4, "ordered map: one process"),
-  simulator("T5", "operations", 4, "ordered map: 1 KiB"),
-  simulator("T5", "operations", 4, "ordered map: 4 KiB"),
-  simulator("T5", "operations", 40, "ordered map: long transactions"),
-  simulator("T5", "operations", 100, "tree_test.test.model: "),
+  simulator("T5", "operations", 10, "ordered map: 512-byte"),
+  simulator("T5", "operations", 8, "ordered map: one process"),
+  simulator("T5", "operations", 8, "ordered map: 1 KiB"),
+  simulator("T5", "operations", 6, "ordered map: 4 KiB"),
+  simulator("T5", "operations", 100, "ordered map: long transactions"),
+  simulator("T5", "operations", 250, "tree_test.test.model: "),
   {
     ...{ row: "T7", what: "fuzzer inputs", name: "fuzzer of the decoders" },
     command: ({ mode }) => [
