@@ -602,6 +602,43 @@ test "store equals an ordered map: long transactions" {
     });
 }
 
+/// Commits one put of each key, the last with a long value, to a leaf of three entries, and reads
+/// them all.
+fn putBehindLeaf(keys: []const []const u8) !void {
+    const world = try simulated.World.create(testing.allocator, .{});
+    defer world.destroy();
+    const env = try attach.open(testing.allocator, try world.startProcess(), path, .{
+        .page_size = 512,
+        .exclusive = true,
+    });
+    errdefer attach.close(env) catch {}; // the error that brought us here is the one to tell
+    const value: [200]u8 = @splat('v');
+    for ([_][]const []const u8{ &.{ "a1", "a2", "a3" }, keys }, 0..) |batch, number| {
+        var txn = try Txn.begin(env, 0);
+        {
+            errdefer txn.abort();
+            for (batch, 1..) |key, count| {
+                const is_long = number == 1 and count == batch.len;
+                const size: usize = if (is_long) 200 else if (number == 0) 90 else 10;
+                _ = try txn.put(0, key, value[0..size], .upsert);
+            }
+        }
+        _ = try txn.commit();
+    }
+    const view = try env.viewOf(env.lock.published());
+    for (keys) |key| try testing.expect(try search.get(view.pages(), view.main, key) != null);
+    var report = try check.checkAll(env);
+    defer report.deinit();
+    try testing.expectEqualStrings("", report.first);
+    try attach.close(env);
+}
+
+test "a put that waits for the leaf behind which another begins a new one" {
+    try putBehindLeaf(&.{ "a8", "b7", "b9" });
+    try putBehindLeaf(&.{ "a2", "b7", "b9" });
+    try putBehindLeaf(&.{ "b7", "b9" });
+}
+
 /// Whether these turns hold the one that is taken for the fault.
 fn holdsFault(context: *anyopaque, chosen: []const u32) anyerror!bool {
     const failed: *Failed = @ptrCast(@alignCast(context));

@@ -198,12 +198,14 @@ fn kindOf(self: *const LeafBatch, at: u32) ?Kind {
     return if (old.size == self.rows[at].value.len) .overwrite else .replace;
 }
 
-/// Puts the row in copies. A leaf that is copied for it may be that of the last group, or beside
-/// it: then that group's rows are put as well, and so on to the left. What lies to the right of it
-/// has not been planned.
+/// Puts the row in copies. If it is of the leaf of the last group, that group's rows are put before
+/// it, for a new leaf may come to lie behind theirs, under a separator that knows the leaf as it
+/// is. A leaf that is copied for it may be beside it, too: then the rows of that one's group are
+/// put as well, and so on to the left. What lies to the right of it has not been planned.
 fn putNow(self: *LeafBatch, at: u32) Error!void {
     const superseded = &self.dirty.superseded;
     const count_before = superseded.items.len;
+    if (self.isOfLastGroup(self.path.leaf().ref)) try self.putLastGroup();
     _ = try self.finger.put(self.rows[at].key, self.rows[at].value);
     self.is_set = false;
     self.pending = null;
@@ -214,6 +216,11 @@ fn putNow(self: *LeafBatch, at: u32) Error!void {
         if (std.mem.indexOfScalar(u32, copied, group.frame) == null) return;
         try self.putLastGroup();
     }
+}
+
+fn isOfLastGroup(self: *const LeafBatch, ref: page.Ref) bool {
+    if (self.group_count == 0 or !ref.dirty) return false;
+    return self.groups[self.group_count - 1].frame == ref.pgno;
 }
 
 fn putLastGroup(self: *LeafBatch) Error!void {
@@ -253,10 +260,24 @@ fn findAgain(self: *LeafBatch) Error!void {
         } else {
             _ = try self.path.advance(pages, self.tree.*, key);
         }
-        if (self.path.leaf().ref.pgno != group.frame) return error.Corrupt;
+        if (!self.isOf(group)) return error.Corrupt;
         try self.addNodes(@intCast(index));
         self.countGroup(group);
+        // The leaf is where all of the group's keys belong, not the first alone.
+        const last = self.edits[self.endOf(index) - 1].row;
+        _ = try self.path.advance(pages, self.tree.*, self.rows[last].key);
+        if (!self.isOf(group)) return error.Corrupt;
     }
+}
+
+fn isOf(self: *const LeafBatch, group: *const Group) bool {
+    const ref = self.path.leaf().ref;
+    return ref.dirty and ref.pgno == group.frame;
+}
+
+/// Behind the last edit of a group.
+fn endOf(self: *const LeafBatch, index: usize) u32 {
+    return if (index + 1 == self.group_count) self.edit_count else self.groups[index + 1].first;
 }
 
 /// The pages of the path, which leads to the leaf of group `index`, and that are not there yet.
@@ -326,12 +347,8 @@ pub fn apply(self: *LeafBatch, txnid: u64, newest_pin: u64) void {
 }
 
 fn applyGroup(self: *LeafBatch, index: u32, bytes: []align(8) u8) void {
-    const end = if (index + 1 == self.group_count)
-        self.edit_count
-    else
-        self.groups[index + 1].first;
     var added: u32 = 0;
-    for (self.edits[self.groups[index].first..end]) |edit| {
+    for (self.edits[self.groups[index].first..self.endOf(index)]) |edit| {
         const row = &self.rows[edit.row];
         const at = edit.index + added;
         if (edit.kind == .overwrite) {
