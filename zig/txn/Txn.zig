@@ -720,6 +720,9 @@ fn canWriteAhead(self: *const Txn) bool {
     // What waits becomes pages, or edits of frames, with the commit.
     if (self.waiting.count > 0) return false;
     if (self.keepsFrames() or !self.isChanged() or self.savepoints.items.len > 0) return false;
+    // Records in frames may name frames of tables that this transaction has not opened: they are
+    // sealed with it, and only its own can be planned.
+    if (self.base.catalogue.is_frame != 0) return false;
     const page_size = self.env.file.page_size;
     for (self.tables.items[1..]) |*table| {
         if (!table.changed or !table.exists) continue;
