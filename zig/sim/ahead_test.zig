@@ -188,6 +188,40 @@ test "ahead: whoever erased it was killed too, and the last to leave wrote nothi
     }
 }
 
+test "ahead: not while tables of earlier commits are in frames that this one has to write" {
+    const page_size = 512;
+    const settings: Env.Settings = .{ .frames_size_max = 100 * page_size };
+    var store: Store = try .init(.{
+        .page_size = page_size,
+        .exclusive = true,
+        .settings = settings,
+    });
+    defer store.deinit();
+    const env = store.env;
+    try testing.expect(env.lock.published().catalogue.is_frame != 0);
+    // A range over the transaction keeps its pages in frames, more of one table than may be there.
+    var txn = try Txn.begin(env, 0);
+    _ = try txn.remove(0, &[_]u8{0} ** 12);
+    env.dirty.freeze();
+    for (0..1000) |number| {
+        const key = [_]u8{ @intCast(number / 250), @intCast(number % 250) };
+        _ = try txn.put(0, &key, &([_]u8{'v'} ** 60), .upsert);
+        // Without this the puts would wait for the commit.
+        _ = try txn.remove(0, &[_]u8{255});
+    }
+    try testing.expect(env.dirty.liveCount() > 100);
+    try testing.expect(!try txn.writeAhead(.another));
+    _ = try txn.commit();
+    try testing.expectEqual(0, env.lock.published().catalogue.is_frame);
+    try Workload.check(env);
+    try env.flushLog();
+    try expectAfterCut(store.world, try Workload.digestOf(env));
+    var next = try begun(env, 1);
+    try testing.expect(!try next.writeAhead(.another));
+    _ = try next.commit();
+    try Workload.check(env);
+}
+
 test "ahead: not where a flush of the log alone makes nothing durable" {
     const settings: Env.Settings = .{ .named_run_size_min = 1000 };
     var store: Store = try .init(.{ .page_size = 512, .settings = settings });
