@@ -422,20 +422,22 @@ pub fn prepareMap(self: *Disk, index: u32, is_for_writing: bool) Error!void {
     self.version += 1;
 }
 
-/// Learns the sizes of files that a forked copy of this process has made longer. What it wrote is
-/// seen already, but no power cut can be simulated any more: its changes were never recorded.
+/// Learns the sizes of files that a forked copy of this process has made longer, and that it may
+/// have written anywhere. What it wrote is there already, but no power cut can be simulated any
+/// more: its changes were never recorded.
 pub fn adoptMemory(self: *Disk) void {
     for (self.inodes.items[0..self.inode_count]) |inode| {
         var facts: linux.Statx = undefined;
         const mask: linux.STATX = .{ .SIZE = true };
         const result = linux.statx(inode.descriptor, "", linux.AT.EMPTY_PATH, mask, &facts);
         assert(linux.errno(result) == .SUCCESS);
+        // Which blocks it wrote to is known to it alone.
+        mark(&inode.live_used, 0, facts.size);
         if (facts.size == inode.memory_size) continue;
         inode.memory_size = facts.size;
         inode.size = facts.size;
         inode.blocks.set(0, facts.size / block_size);
         inode.block_count = inode.blocks.count();
-        mark(&inode.live_used, 0, inode.size);
     }
 }
 
