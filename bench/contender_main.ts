@@ -56,13 +56,22 @@ function beginEngine(id: string, stores: Stores, sizes: Sizes): Begin {
 /** Does what it is told. */
 class Player {
   readonly #begin: Begin;
-  readonly #settle: () => void;
+  /** Null for the floors. */
+  readonly #stores: Stores | null;
+  /** Whether the system calls are counted, so that none may be made but the engine's. */
+  readonly #isCounting: boolean;
   #sessions: Map<string, Session> = new Map();
   #isWriting = false;
 
-  constructor(begin: Begin, settle: () => void) {
+  constructor(begin: Begin, stores: Stores | null, isCounting: boolean) {
     this.#begin = begin;
-    this.#settle = settle;
+    this.#stores = stores;
+    this.#isCounting = isCounting;
+  }
+
+  #settle(): void {
+    // What settles the disk would be counted as a flush of the engine.
+    if (!this.#isCounting) this.#stores?.settle();
   }
 
   /** Carries out an order; its result. */
@@ -71,11 +80,13 @@ class Player {
       case "begin": {
         const workload = workloadOf(order.workload);
         this.#isWriting = workload.isWriting;
+        this.#stores?.begin();
         this.#sessions = await this.#begin(workload);
         this.#settle();
         return null;
       }
       case "run": {
+        if (!this.#isCounting) this.#stores?.pageIn();
         const before = process.cpuUsage();
         const measured = await this.#sessions.get(order.part)!.run(order.round);
         const { user, system } = process.cpuUsage(before);
@@ -102,16 +113,15 @@ async function makePlayer(
   folder: string,
   sizes: Sizes,
 ): Promise<Player> {
-  if (id === FLOOR) return new Player(beginFloors(folder, sizes), () => {});
+  const { isCounting } = sizes;
+  if (id === FLOOR) return new Player(beginFloors(folder, sizes), null, isCounting);
   const { engines, absent } = await findEngines([id]);
   const [engine] = engines;
   if (engine === undefined) {
     throw new Error(absent[0]?.reason ?? "it is not here");
   }
   const stores = new Stores(engine, folder);
-  // What settles the disk would be counted as a flush of the engine.
-  const settle = sizes.isCounting ? () => {} : () => stores.settle();
-  return new Player(beginEngine(id, stores, sizes), settle);
+  return new Player(beginEngine(id, stores, sizes), stores, isCounting);
 }
 
 function answer(result: object): void {

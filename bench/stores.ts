@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readSync,
   rmSync,
   statSync,
 } from "node:fs";
@@ -27,6 +28,8 @@ const BATCH_SIZE = 4 << 20;
 const VALUE_COUNT = 4096;
 /** Bytes of the units that a file's blocks are counted in. */
 const BLOCK_SIZE = 512;
+/** Bytes of a file that are read at once to have them in memory. */
+const PIECE_SIZE = 1 << 20;
 
 /** A folder for the stores of a run. */
 export class RunFolder implements Disposable {
@@ -98,6 +101,9 @@ export const contents = {
 export class Stores {
   readonly engine: Engine;
   readonly #folder: string;
+  readonly #piece: Uint8Array = new Uint8Array(PIECE_SIZE);
+  /** Names of the stores that were opened since `begin`. */
+  #opened: Set<string> = new Set();
 
   constructor(engine: Engine, folder: string) {
     this.engine = engine;
@@ -121,6 +127,7 @@ export class Stores {
     valueSize: number = VALUE_SIZE,
   ): Promise<OpenStore> {
     mkdirSync(this.#folderOf(name), { recursive: true });
+    this.#opened.add(name);
     return await this.engine.open(this.path(name), { durability, valueSize });
   }
 
@@ -164,20 +171,40 @@ export class Stores {
     return size;
   }
 
-  /** Has the disk write whatever it still owes, so that the next turn does not pay for it. */
-  settle(): void {
-    for (const path of filesBelow(this.#folder)) {
-      let file: number;
-      try {
-        file = openSync(path, "r");
-      } catch {
-        // An engine that merges its files in the background has just removed this one.
-        continue;
-      }
-      fdatasyncSync(file);
-      closeSync(file);
+  /** Another workload begins. */
+  begin(): void {
+    this.#opened = new Set();
+  }
+
+  /**
+   * Reads the files of the stores in use, so that they are in the kernel's cache: a machine may take
+   * away what nobody has read for half a minute, which others' turns can take.
+   */
+  pageIn(): void {
+    for (const path of [...this.#opened].flatMap((name) => filesBelow(this.#folderOf(name)))) {
+      withFile(path, (file) => {
+        while (readSync(file, this.#piece, 0, PIECE_SIZE, null) > 0);
+      });
     }
   }
+
+  /** Has the disk write whatever it still owes, so that the next turn does not pay for it. */
+  settle(): void {
+    for (const path of filesBelow(this.#folder)) withFile(path, fdatasyncSync);
+  }
+}
+
+/** Does something with a file, unless it is gone. */
+function withFile(path: string, work: (file: number) => void): void {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch {
+    // An engine that merges its files in the background has just removed this one.
+    return;
+  }
+  work(file);
+  closeSync(file);
 }
 
 function filesBelow(folder: string): string[] {
