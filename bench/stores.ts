@@ -177,8 +177,8 @@ export class Stores {
   }
 
   /**
-   * Reads the files of the stores in use, so that they are in the kernel's cache: a machine may take
-   * away what nobody has read for half a minute, which others' turns can take.
+   * Reads the files of the stores in use, so that they are in the kernel's cache: a machine may
+   * take away what nobody has read for half a minute, which others' turns can take.
    */
   pageIn(): void {
     for (const path of [...this.#opened].flatMap((name) => filesBelow(this.#folderOf(name)))) {
