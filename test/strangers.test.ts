@@ -13,6 +13,12 @@ const ROWS = 500;
 const READERS = 5;
 /** What a store may grow by beside readers that were killed. */
 const GROWTH_MAX = 1.2;
+/**
+ * One of them must do: a checkpoint under way holds pages back as well, for as long as the disk
+ * takes, and one overwriting more is a fourth of a file so small. A dead reader that is taken for a
+ * live one shows in each.
+ */
+const ATTEMPTS = 3;
 
 /** Overwrites every row, so that what a reader pins is held back; the size of the file. */
 async function sizeAfter(killed: boolean): Promise<number> {
@@ -45,9 +51,13 @@ async function sizeAfter(killed: boolean): Promise<number> {
 }
 
 test("readers: killed ones leave no growth behind, live ones are seen", async (t) => {
-  const [alone, beside] = [await sizeAfter(false), await sizeAfter(true)];
-  t.diagnostic(`${alone} bytes beside readers that left, ${beside} beside killed ones`);
-  assert.ok(beside <= GROWTH_MAX * alone, `${beside} > ${GROWTH_MAX} * ${alone}`);
+  const figures: string[] = [];
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const [alone, beside] = [await sizeAfter(false), await sizeAfter(true)];
+    figures.push(`${alone} bytes beside readers that left, ${beside} beside killed ones`);
+    if (beside <= GROWTH_MAX * alone) return t.diagnostic(figures.join("; "));
+  }
+  assert.fail(figures.join("; "));
 });
 
 /** Checks, then reads a store whose file has been cut under it; tells what it finds. */
