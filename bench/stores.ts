@@ -203,8 +203,11 @@ function withFile(path: string, work: (file: number) => void): void {
     // An engine that merges its files in the background has just removed this one.
     return;
   }
-  work(file);
-  closeSync(file);
+  try {
+    work(file);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function filesBelow(folder: string): string[] {
