@@ -90,6 +90,7 @@ comptime {
         _ = @import("sim/shrink.zig");
         _ = @import("sim/Model.zig");
         _ = @import("sim/store_test.zig");
+        _ = @import("sim/frames_test.zig");
         _ = @import("sim/check_test.zig");
         _ = @import("sim/damage_test.zig");
         _ = @import("sim/promises_test.zig");

@@ -115,6 +115,7 @@ const zig_order = [_][]const u8{
     "sim/fuzz_test",
     "sim/tree_test",
     "sim/store_test",
+    "sim/frames_test",
     "sim/threads_test",
     "sim/fork_test",
     "sim/crash_test",

@@ -113,7 +113,7 @@ pub fn entryDigest(name: ?[]const u8, key: []const u8, value: []const u8) Digest
     return wide(&.{ name orelse "", if (name == null) "unnamed" else "named", key, value });
 }
 
-fn tableDigest(name: []const u8) Digest {
+pub fn tableDigest(name: []const u8) Digest {
     return wide(&.{ "table", name });
 }
 

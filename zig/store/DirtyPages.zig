@@ -345,6 +345,7 @@ pub fn freeze(self: *DirtyPages) void {
     self.floor = self.epoch;
     // Until the end of the transaction: neither given back nor reused inside it.
     if (self.freeze_count == 0) self.space.pinned += 1;
+    self.space.is_read = true;
     self.freeze_count += 1;
 }
 

@@ -68,6 +68,8 @@ net: std.ArrayList(Run) = .empty,
 no_reuse: bool = false,
 /// Above 0: pages that the transaction took and gave back must stay as they are until its end.
 pinned: u32 = 0,
+/// And behind it, for who has pinned the state below the transaction: a range reads them.
+is_read: bool = false,
 
 pub fn deinit(self: *FreeSpace) void {
     for (self.held.items) |*group| group.runs.deinit(self.allocator);
@@ -142,6 +144,7 @@ pub fn beginAsBefore(self: *FreeSpace, txnid: u64) void {
     self.base_page_count = self.page_count;
     self.is_front_only = false;
     self.pinned = 0;
+    self.is_read = false;
 }
 
 /// Pages freed by commits and not looked at yet; at most `limit`.
@@ -400,7 +403,8 @@ pub fn release(self: *FreeSpace, pgno: u32, count: u32, birth: u64) Error!void {
     try self.given.append(self.allocator, .{
         .pgno = pgno,
         .count = count,
-        .birth = birth,
+        // No state shows what its own commit freed, but a range does, which pins the one below.
+        .birth = if (self.is_read) @min(birth, self.txnid - 1) else birth,
         .freed = self.txnid,
     });
 }
