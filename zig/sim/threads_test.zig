@@ -220,3 +220,87 @@ test "threads read states while one changes pages in place" {
 test "threads read states while one changes pages of a named table in place" {
     try run("named");
 }
+
+/// One thread hands the pins of state after state from one slot to another, as a range or a
+/// snapshot takes its state over from its session; another looks who has pinned what.
+const Handover = struct {
+    env: *Env,
+    /// Pinned from the time it stands here until it stands in `ended`.
+    begun: std.atomic.Value(u64) = .init(0),
+    ended: std.atomic.Value(u64) = .init(0),
+    look_count: std.atomic.Value(u64) = .init(0),
+    is_done: std.atomic.Value(bool) = .init(false),
+    failure: ?anyerror = null,
+
+    /// Slots between the two: who looks takes some time from the one to the other.
+    const slot_count = 2000;
+    const state_count = if (builtin.mode == .Debug) 20_000 else 100_000;
+
+    fn run(self: *Handover) void {
+        self.pinAll() catch |err| {
+            self.failure = err;
+        };
+        self.is_done.store(true, .release);
+    }
+
+    fn pinAll(self: *Handover) !void {
+        const env = self.env;
+        var slots: [slot_count]u32 = undefined;
+        for (&slots) |*slot| slot.* = try Readers.take(&env.lock);
+        defer for (slots[1..]) |slot| Readers.give(&env.lock, slot);
+        const session = slots[slot_count - 1];
+        Readers.give(&env.lock, slots[0]);
+        for (0..state_count) |number| {
+            _ = try put(env, null, number);
+            const txnid = Readers.pin(&env.lock, session).state.txnid;
+            self.begun.store(txnid, .seq_cst);
+            try env.pin(txnid);
+            Readers.unpin(&env.lock, session);
+            // Who was looking meanwhile has to come to the end of that.
+            const looked = self.look_count.load(.seq_cst);
+            while (!self.is_done.load(.seq_cst) and self.look_count.load(.seq_cst) == looked) {
+                std.atomic.spinLoopHint();
+            }
+            self.ended.store(txnid, .seq_cst);
+            env.unpin(txnid);
+        }
+    }
+
+    fn look(self: *Handover) !void {
+        // The other thread does not wait for one that has failed.
+        errdefer self.is_done.store(true, .seq_cst);
+        const lock = &self.env.lock;
+        var found: std.ArrayList(u64) = .empty;
+        defer found.deinit(allocator);
+        while (!self.is_done.load(.acquire)) {
+            for ([_]bool{ false, true }) |is_list| {
+                const begun = self.begun.load(.seq_cst);
+                found.clearRetainingCapacity();
+                const newest = if (is_list) 0 else Readers.newestPin(lock);
+                if (is_list) try Readers.pinned(lock, allocator, &found);
+                const is_over = begun == 0 or self.ended.load(.seq_cst) >= begun;
+                _ = self.look_count.fetchAdd(1, .seq_cst);
+                if (is_over) continue;
+                if (!is_list) try testing.expect(newest >= begun);
+                if (is_list) {
+                    try testing.expect(std.mem.indexOfScalar(u64, found.items, begun) != null);
+                }
+            }
+        }
+    }
+};
+
+test "a pin is seen while it goes from one slot to another" {
+    var disk: os_module.TestDisk = try .init();
+    defer disk.deinit();
+    var buffers: [2][4096]u8 = undefined;
+    const path = try attach.resolve(disk.os, try disk.path(&buffers[0], "x"), &buffers[1]);
+    const env = try attach.open(allocator, disk.os, path, .{ .page_size = 512, .exclusive = true });
+    var shared: Handover = .{ .env = env };
+    const thread: std.Thread = try .spawn(.{}, Handover.run, .{&shared});
+    const outcome = shared.look();
+    thread.join();
+    try outcome;
+    if (shared.failure) |err| return err;
+    try attach.close(env);
+}

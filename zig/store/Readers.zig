@@ -2,8 +2,9 @@
 //! writer sees it without asking anybody; a slot is stale exactly when nobody holds the byte of
 //! its process. Pinning never waits and never fails once a slot is taken.
 //!
-//! Invariant (Keir Fraser, "Practical lock-freedom", 2004, on epochs): a pinned txnid was the
-//! published one after its slot was visible to every writer that could free its pages.
+//! Invariants (Keir Fraser, "Practical lock-freedom", 2004, on epochs): a pinned txnid was the
+//! published one after its slot was visible to every writer that could free its pages; from then
+//! on some slot holds it until it is let go, though not always the same one.
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -64,30 +65,35 @@ pub fn unpin(lock: *Lock, index: u32) void {
     lock.shared.readers[index].txnid.store(Lock.unpinned, .release);
 }
 
+/// So often the slots are looked at. What a slot holds another takes over before it is let go, and
+/// only once, when the last session that has pinned it goes on: who has missed it in both, having
+/// come by the one too early and by the other too late, finds it in the other the second time.
+const look_count = 2;
+
 /// Appends every pinned txnid to `out`, each once.
 pub fn pinned(
     lock: *const Lock,
     allocator: std.mem.Allocator,
     out: *std.ArrayList(u64),
 ) error{OutOfMemory}!void {
-    for (used(lock)) |*slot| {
+    for (0..look_count) |_| for (used(lock)) |*slot| {
         if (slot.process.load(.acquire) == 0) continue;
         const txnid = slot.txnid.load(.seq_cst);
         if (txnid == Lock.unpinned) continue;
         if (std.mem.indexOfScalar(u64, out.items, txnid) != null) continue;
         try out.append(allocator, txnid);
-    }
+    };
 }
 
 /// The newest txnid that is pinned, 0 if none is. Slots of dead processes count, so only where no
 /// other process can be.
 pub fn newestPin(lock: *const Lock) u64 {
     var newest: u64 = 0;
-    for (used(lock)) |*slot| {
+    for (0..look_count) |_| for (used(lock)) |*slot| {
         // A slot that nobody has is not pinned.
         const txnid = slot.txnid.load(.seq_cst);
         if (txnid != Lock.unpinned) newest = @max(newest, txnid);
-    }
+    };
     return newest;
 }
 
