@@ -24,13 +24,13 @@ import { loadNative } from "../ffi/library.ts";
 import { INTERNAL } from "../ffi/runtimes.ts";
 import { type City, embedCities } from "../src/cli/demo_cities.ts";
 import { embedSuite } from "../src/cli/suite.ts";
-import { embedPackage } from "./html.ts";
+import { embedFile } from "./embedded.ts";
 
 /** What lies inside: paths that only this program can read. */
 export interface Embedded {
   readonly library: string;
-  /** Files of packages: name, path in the package, and where it is. */
-  readonly packages: readonly (readonly [name: string, path: string, file: string])[];
+  /** Files by the names that `embedded.ts` knows them by. */
+  readonly files: readonly (readonly [name: string, file: string])[];
   cities(): readonly City[];
 }
 
@@ -102,8 +102,8 @@ function isNamed(): boolean {
 }
 
 /** Runs the program. */
-export async function start({ library, packages, cities }: Embedded): Promise<void> {
-  for (const [name, path, file] of packages) embedPackage(name, path, file);
+export async function start({ library, files, cities }: Embedded): Promise<void> {
+  for (const [name, file] of files) embedFile(name, file);
   embedCities(cities);
   embedSuite(async () => (await import("./suite.ts")).suite);
   if (!isNamed()) loadLibrary(readFileSync(library));

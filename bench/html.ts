@@ -1,18 +1,11 @@
 /** What pages that are one file have in common. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-
-/** Files of packages by name and path, for a program that has them inside. */
-const embedded = new Map<string, string>();
-
-/** Says where a file of a package is. */
-export function embedPackage(name: string, path: string, file: string): void {
-  embedded.set(`${name}/${path}`, file);
-}
+import { embeddedFile } from "./embedded.ts";
 
 /** A file of a package that `bench/package.json` pins, or nothing where it is not installed. */
 export function readPackage(name: string, path: string): string | undefined {
-  const inside = embedded.get(`${name}/${path}`);
+  const inside = embeddedFile(`${name}/${path}`);
   const file = inside ?? fileURLToPath(new URL(`node_modules/${name}/${path}`, import.meta.url));
   return inside !== undefined || existsSync(file) ? readFileSync(file, "utf8") : undefined;
 }

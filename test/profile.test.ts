@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import {
@@ -16,7 +16,11 @@ import {
   shareOf,
   treeOf,
 } from "../bench/profile/stacks.ts";
+import { readNames } from "../bench/profile/elf.ts";
+import { storeFigures } from "../bench/profile/target_main.ts";
+import { readCount, whyNoPerf } from "../bench/profile/tools.ts";
 import { settingsScript, suggest } from "../bench/profile/suggest.ts";
+import { open } from "../src/mod.ts";
 import { scriptCommand } from "../ffi/runtimes.ts";
 import { Folder } from "./Peer.ts";
 
@@ -75,6 +79,10 @@ test("profile: each piece of advice names its figure", () => {
     return suggest(figures).map(({ found }) => found).join("; ");
   };
   assert.match(founds({ keyShare: 0.31, keyEncoding: "ordered" }), /31 % .* keys/);
+  assert.match(
+    founds({ missesPerGet: 6.54, getNs: 90, manyNs: 80 }),
+    /misses the caches 6\.5 times; a get takes 90 ns/,
+  );
   assert.match(founds({ flushesPerCommit: 1 }), /1\.00 flushes a commit/);
   assert.match(founds({ getNs: 900, manyNs: 210 }), /900 ns, .* 210 ns/);
   const pages = { pageSize: 4096, pageCount: 100, leafPages: 10 };
@@ -83,6 +91,7 @@ test("profile: each piece of advice names its figure", () => {
     /40 of 100 .* 3000 ms/,
   );
   assert.match(founds({ ...pages, leafFill: 0.4, entriesPerLeaf: 2.5 }), /40 % full, with 2\.5/);
+  assert.equal(founds({ ...pages, leafPages: 2, leafFill: 0.1, entriesPerLeaf: 1 }), "");
   assert.match(founds({ ...pages, overflowPages: 50 }), /50 pages .* 10 leaves/);
 });
 
@@ -96,11 +105,89 @@ test("profile: the script applies settings, and only those", () => {
   assert.equal(status, 0);
 });
 
-test("profile: without perf it says how to get it, and goes on", () => {
+test("profile: frames of a library that was removed keep its name, parts of memory theirs", () => {
+  const stacks = readPerf(`bun
+\tffff get (/tmp/z/libzeolite.so (deleted))
+\tfffe [unknown] (/tmp/z/libzeolite.so (deleted))
+\tfffd [unknown] ([vdso])
+`);
+  assert.equal(folded(stacks), "[vdso];[libzeolite.so];get 1\n");
+});
+
+test("profile: names are found in a program, and in nothing else", () => {
+  const path = new URL("../zig-out/lib/libzeolite.so", import.meta.url);
+  const bytes = existsSync(path) ? new Uint8Array(readFileSync(path)) : new Uint8Array();
+  const names = readNames(bytes);
+  const found = new Set<string>();
+  for (let offset = 0; offset < bytes.length; offset += 16) {
+    const name = names.at(offset);
+    if (name !== undefined) found.add(name);
+  }
+  // A library without its table of symbols still says what it exports.
+  if (bytes.length > 0) {
+    assert.ok(found.has("zeolite_find") && found.has("zeolite_open"));
+  }
+  for (const size of [0, 3, 63, 64, 1000, 5000]) {
+    // The end is missing: whatever it names is elsewhere.
+    assert.equal(readNames(bytes.slice(0, size)).at(1 << 30), undefined);
+  }
+  const wild = bytes.slice(0, 4096).fill(0xff, 16);
+  assert.equal(readNames(wild).at(100), undefined);
+});
+
+test("profile: the counts of perf are read, and what it does not count is none", () => {
+  const text = "# started\n\n71234,,cache-misses:u,95,100.00,,\n<not supported>,,cycles,0,100,,\n";
+  assert.equal(readCount(text, "cache-misses"), 71234);
+  assert.equal(readCount(text, "cycles"), undefined);
+});
+
+test("profile: pages count as kept for readers beside an old snapshot, and only then", () => {
+  using folder = new Folder();
+  const path = folder.file("a.zeolite");
+  using store = open(path, { keyEncoding: "string", durability: "none" });
+  for (let key = 0; key < 1000; key += 1) {
+    store.putSync(`key ${key}`, new Uint8Array(100));
+  }
+  const before = storeFigures(path);
+  assert.deepEqual([before.retainedPages, before.oldestReaderMs], [0, undefined]);
+  using _reader = store.snapshot();
+  for (let key = 0; key < 1000; key += 1) {
+    store.putSync(`key ${key}`, new Uint8Array(101));
+  }
+  const beside = storeFigures(path);
+  assert.ok(beside.retainedPages! > 10 && beside.oldestReaderMs! >= 0);
+  assert.match(suggest(beside).map(({ found }) => found).join(), /pages are kept for readers, the/);
+});
+
+/** A folder with a `perf` that is there and may not sample. */
+function forbiddenPerf(folder: Folder): string {
+  mkdirSync(folder.file("bin"));
+  const script =
+    '#!/bin/sh\nif [ "$1" = --version ]; then exit 0; fi\necho no right >&2; exit 255\n';
+  writeFileSync(folder.file("bin/perf"), script, { mode: 0o755 });
+  return folder.file("bin");
+}
+
+test("profile: where perf may not sample it says so", () => {
+  using folder = new Folder();
+  const before = process.env["PATH"];
+  process.env["PATH"] = `${forbiddenPerf(folder)}:/usr/bin:/bin`;
+  try {
+    const reason = whyNoPerf();
+    assert.match(
+      reason!,
+      /perf (has no right to sample.*sysctl|does not work here: no right|is for)/,
+    );
+  } finally {
+    process.env["PATH"] = before;
+  }
+});
+
+test("profile: without perf it says how to get it, samples by itself, and goes on", () => {
   using folder = new Folder();
   const file = new URL("../bench/profile/profile_main.ts", import.meta.url);
   const [program, ...first] = scriptCommand(file);
-  const args = [...first, "get_hot", "--seconds", "0.2", "--quick", "--out", folder.path];
+  const args = [...first, "get_hot", "--seconds", "0.4", "--quick", "--out", folder.path];
   const { status, stdout, stderr } = spawnSync(program, args, {
     encoding: "utf8",
     env: { ...process.env, PATH: folder.path },
@@ -110,8 +197,14 @@ test("profile: without perf it says how to get it, and goes on", () => {
   const found = JSON.parse(readFileSync(folder.file("get_hot.json"), "utf8"));
   assert.ok(found.time > 0);
   assert.equal(found.missing.length, 1);
-  const [title] = Object.keys(found.hottest);
-  assert.match(title!, /JavaScript/);
+  const titles = Object.keys(found.hottest);
+  assert.match(titles.at(-1)!, /JavaScript/);
+  if (process.platform === "linux") {
+    assert.match(titles[0]!, /Zig .* own sampler/);
+    // Where the engine is, in Zig's own names, below the call that JavaScript made.
+    const lines = readFileSync(folder.file("get_hot.sampled.folded"), "utf8");
+    assert.match(lines, /zeolite_\w+(;[^\n]*)*;tree\.search\.\w+/);
+  }
   assert.ok(found.figures.leafFill > 0.3 && found.figures.leafFill <= 1);
   assert.match(readFileSync(folder.file("get_hot.script.folded"), "utf8"), / \d+\n/);
   const page = readFileSync(folder.file("get_hot.html"), "utf8");

@@ -311,6 +311,7 @@ fn addBenchStep(b: *std.Build, target: std.Build.ResolvedTarget) void {
     const layers = addLayers(b, target);
     const check = b.step("bench-check", "Compile everything in bench/native");
     for ([_]*std.Build.Step{ &program.step, rivals, layers }) |step| check.dependOn(step);
+    if (target.result.os.tag == .linux) check.dependOn(addSampler(b, target));
     const build_step = b.step("bench-native-build", "Build that into zig-out/bin, running nothing");
     build_step.dependOn(&install.step);
     build_step.dependOn(&install_library.step);
@@ -354,6 +355,25 @@ fn addLayers(b: *std.Build, target: std.Build.ResolvedTarget) *std.Build.Step {
     const library = b.addLibrary(options);
     const install = b.addInstallArtifact(library, .{});
     b.step("bench-layers", "Build what measures single layers").dependOn(&install.step);
+    return &library.step;
+}
+
+/// What samples a thread where there is no `perf`; loaded beside the library, never linked.
+fn addSampler(b: *std.Build, target: std.Build.ResolvedTarget) *std.Build.Step {
+    const library = b.addLibrary(.{
+        .name = "sampler",
+        .linkage = .dynamic,
+        .root_module = b.createModule(.{
+            .root_source_file = b.path("../bench/native/sampler.zig"),
+            .target = target,
+            .optimize = .ReleaseFast,
+            .link_libc = true,
+            .strip = true,
+            .pic = true,
+        }),
+    });
+    const install = b.addInstallArtifact(library, .{});
+    b.step("bench-sampler", "Build what samples without perf").dependOn(&install.step);
     return &library.step;
 }
 

@@ -1,10 +1,14 @@
 /** The library of single layers (`native/layers.zig`), and what it can be asked for. */
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type BunFfi, bunRuntime } from "../../ffi/bun.ts";
 import { denoRuntime } from "../../ffi/deno.ts";
 import type { Calls } from "../../ffi/native.ts";
+import { isExecutable } from "../../ffi/runtimes.ts";
+import { extractLibrary } from "../embedded.ts";
 import { type Measurement, measureTurns, type Settings } from "./measure.ts";
 
 /** The functions, without the prefix of their symbols. */
@@ -54,21 +58,35 @@ export interface Case {
 /** The result of a case that cannot be done: so many entries do not fit a page. */
 const IMPOSSIBLE = -2;
 
+/** Where a clone has the library. */
+function builtLibrary(): string {
+  const name = process.platform === "darwin" ? "liblayers.dylib" : "liblayers.so";
+  const path = fileURLToPath(new URL(`../../zig-out/lib/${name}`, import.meta.url));
+  if (existsSync(path)) return path;
+  throw new Error(`Cannot measure layers: ${path} is missing; run "npm run bench btree_ops"`);
+}
+
 /** The library, open. */
 export class Layers {
   readonly #call: Calls<typeof functions>;
 
   /** Opens it. Throws if `zig build bench-layers` has not been run. */
   constructor() {
-    const name = process.platform === "darwin" ? "liblayers.dylib" : "liblayers.so";
-    const path = fileURLToPath(new URL(`../../zig-out/lib/${name}`, import.meta.url));
-    if (!existsSync(path)) {
-      throw new Error(`Cannot measure layers: ${path} is missing; run "npm run bench btree_ops"`);
-    }
     const runtime = process.versions["bun"] === undefined
       ? denoRuntime()
       : bunRuntime(process.getBuiltinModule("bun:ffi") as unknown as BunFfi);
-    this.#call = runtime.open(path, functions);
+    if (!isExecutable) {
+      this.#call = runtime.open(builtLibrary(), functions);
+      return;
+    }
+    const folder = mkdtempSync(join(tmpdir(), "zeolite-layers-"));
+    try {
+      const path = extractLibrary("liblayers.so", folder);
+      if (path === undefined) throw new Error("Cannot measure layers: they are not in here");
+      this.#call = runtime.open(path, functions);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   /** The sets of vectors that this processor runs. */

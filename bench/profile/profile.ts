@@ -1,8 +1,9 @@
 /**
  * Profiles one workload: a run for its figures, one under `perf` with a library whose functions
- * have names, one under the runtime's own profiler. What is missing is named, with how to get it,
- * and the rest goes on. Writes a page with flame graphs, folded stacks, the figures as JSON, and a
- * script that applies what is a setting.
+ * have names, or, where there is no `perf`, under the suite's own sampler, and one under the
+ * runtime's own profiler. What is missing is named, with how to get it, and the rest goes on.
+ * Writes a page with flame graphs, folded stacks, the figures as JSON, and a script that applies
+ * what is a setting.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,9 +12,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { currentRuntime, currentVersion, isExecutable, scriptCommand } from "../../ffi/runtimes.ts";
 import { canCount, countFlushes } from "../flushes.ts";
-
 import { RunFolder } from "../stores.ts";
 import { median } from "../timing.ts";
+import { UsageError } from "../usage.ts";
 import { workloadOf } from "../workloads/all.ts";
 import { type Graph, profilePage } from "./page.ts";
 import {
@@ -28,7 +29,7 @@ import {
 } from "./stacks.ts";
 import { type Figures, settingsScript, suggest, type Suggestion } from "./suggest.ts";
 import { REPORT, type TargetReport } from "./target_main.ts";
-import { buildWithSymbols, RECORD, whyNoPerf } from "./tools.ts";
+import { buildWithSymbols, countMisses, readMisses, RECORD, whyNoPerf } from "./tools.ts";
 
 /** What to profile. */
 export interface ProfileOptions {
@@ -56,6 +57,17 @@ export interface Profile {
 const HOTTEST = 12;
 const target = new URL("target_main.ts", import.meta.url);
 
+/** How a target is run. */
+interface How {
+  /** A program that runs it, with its arguments. */
+  readonly prefix?: readonly string[];
+  /** Options of the runtime. */
+  readonly options?: readonly string[];
+  /** Options of the target. */
+  readonly own?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
  * Runs the target to its end, under another program if there is one. All runs have their stores in
  * one folder, so that only the first, which is not sampled, fills what the workload reads.
@@ -71,17 +83,15 @@ class Target {
     this.#library = library;
   }
 
-  run(prefix: readonly string[], more: readonly string[]): TargetReport {
-    const command = scriptCommand(target, currentRuntime(), more);
+  run({ prefix = [], options = [], own = [], env = {} }: How = {}): TargetReport {
+    const command = scriptCommand(target, currentRuntime(), options);
     const { workload, seconds, isQuick } = this.#options;
-    const own = [workload, String(seconds), this.#stores.path, ...(isQuick ? ["--quick"] : [])];
-    const [started, ...args] = [...prefix, ...command, ...own];
-    const env = this.#library === undefined
-      ? process.env
-      : { ...process.env, ZEOLITE_LIBRARY: this.#library };
+    const asked = [workload, String(seconds), this.#stores.path, ...(isQuick ? ["--quick"] : [])];
+    const [started, ...args] = [...prefix, ...command, ...asked, ...own];
+    const named = this.#library === undefined ? {} : { ZEOLITE_LIBRARY: this.#library };
     const { stdout, stderr, status, error } = spawnSync(started!, args, {
       encoding: "utf8",
-      env,
+      env: { ...process.env, ...named, ...env },
       maxBuffer: 1 << 28,
     });
     if (error !== undefined) throw error;
@@ -96,19 +106,36 @@ class Target {
 /** Samples under `perf`. */
 function withPerf(goal: Target, folder: string): Stacks {
   const data = join(folder, "perf.data");
-  goal.run(["perf", ...RECORD, "-o", data, "--"], []);
+  goal.run({ prefix: ["perf", ...RECORD, "-o", data, "--"] });
   const args = ["script", "-i", data, "-F", "comm,ip,sym,dso"];
   const { stdout } = spawnSync("perf", args, { encoding: "utf8", maxBuffer: 1 << 30 });
   return readPerf(stdout);
 }
 
+/** Samples of the suite's own sampler. */
+function withSampler(goal: Target, sampler: string): Stacks {
+  return new Map(goal.run({ own: ["--sampler", sampler] }).stacks ?? []);
+}
+
 /** Samples of the runtime's own profiler. */
 function withRuntime(goal: Target, folder: string): Stacks {
-  if (isExecutable) throw new Error("the executable takes no options of the runtime");
-  goal.run([], ["--cpu-prof", `--cpu-prof-dir=${folder}`]);
+  const options = ["--cpu-prof", `--cpu-prof-dir=${folder}`];
+  // The executable is Bun, which takes its options from there.
+  goal.run(isExecutable ? { env: { BUN_OPTIONS: options.join(" ") } } : { options });
   const file = readdirSync(folder).find((name) => name.endsWith(".cpuprofile"));
   if (file === undefined) throw new Error("the runtime wrote no profile");
   return readCpuProfile(JSON.parse(readFileSync(join(folder, file), "utf8")));
+}
+
+/** Cache misses of one operation, the start of the process included. */
+function missesOf({ workload }: ProfileOptions, goal: Target, folder: string): Figures {
+  const file = join(folder, "misses");
+  const isGet = workload.startsWith("get_") && workload !== "get_many";
+  const args = isGet ? countMisses(file) : undefined;
+  if (args === undefined) return {};
+  const { operations } = goal.run({ prefix: ["perf", ...args] });
+  const misses = readMisses(file);
+  return misses === undefined ? {} : { missesPerGet: misses / operations };
 }
 
 /** What the samples say of the parts of the time. */
@@ -138,20 +165,18 @@ function graphOf(title: string, stacks: Stacks): Graph {
   return { title, samples, tree: treeOf(stacks, "all"), hottest: hottest(stacks, HOTTEST) };
 }
 
-/** Samples by who took them. */
-interface Samples {
-  readonly native?: Stacks;
-  readonly script?: Stacks;
-}
-
 const TITLES = {
   native: "Processor: Zig, runtime and kernel (perf)",
+  sampled: "Processor: Zig and runtime, one thread (the suite's own sampler)",
   script: "JavaScript (the runtime's own profiler)",
 } as const;
 
+/** Samples by who took them. */
+type Samples = Partial<Record<keyof typeof TITLES, Stacks>>;
+
 /** Every profile there is, by its title and by the name that its file has. */
 function* each(samples: Samples): Generator<[title: string, name: string, stacks: Stacks]> {
-  for (const name of ["native", "script"] as const) {
+  for (const name of ["native", "sampled", "script"] as const) {
     const stacks = samples[name];
     if (stacks !== undefined) yield [TITLES[name], name, stacks];
   }
@@ -180,43 +205,72 @@ function write({ folder }: ProfileOptions, profile: Profile, samples: Samples): 
   writeFileSync(script, settingsScript(suggestions), { mode: 0o755 });
 }
 
+/** Does what may not be possible here; why it was not is told. */
+function attempt<T>(missing: string[], what: string, work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    missing.push(`${what}: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+/** What samples say, and what was counted beside them. */
+interface Taken {
+  readonly samples: Samples;
+  readonly counted: Figures;
+}
+
 /** Takes samples as well as can be done here; the rest is told. */
-function sample(options: ProfileOptions, stores: RunFolder, missing: string[]): Samples {
+function sample(options: ProfileOptions, stores: RunFolder, missing: string[]): Taken {
   const { tell } = options;
   const scratch = mkdtempSync(join(tmpdir(), "zeolite-profile-"));
-  const samples: { native?: Stacks; script?: Stacks } = {};
+  const samples: Samples = {};
+  let counted: Figures = {};
   try {
+    tell("making the library with names");
+    const symbols = buildWithSymbols(scratch);
+    if (symbols.reason !== undefined) missing.push(symbols.reason);
+    const { sampler } = symbols;
+    const named = new Target(options, stores, symbols.path);
     const noPerf = whyNoPerf();
-    if (noPerf === undefined) {
-      tell("building the library with names");
-      const symbols = buildWithSymbols();
-      if (symbols.reason !== undefined) missing.push(symbols.reason);
+    if (noPerf !== undefined) missing.push(noPerf);
+    const native = noPerf !== undefined ? undefined : attempt(missing, "perf", () => {
       tell("sampling with perf");
-      samples.native = withPerf(new Target(options, stores, symbols.path), scratch);
-    } else missing.push(noPerf);
+      counted = missesOf(options, named, scratch);
+      return withPerf(named, scratch);
+    });
+    if (native !== undefined) samples.native = native;
+    else if (sampler !== undefined) {
+      tell("sampling without perf");
+      const sampled = attempt(missing, "the sampler", () => withSampler(named, sampler));
+      if (sampled !== undefined) samples.sampled = sampled;
+    }
     tell("sampling with the runtime's profiler");
-    samples.script = withRuntime(new Target(options, stores), scratch);
-  } catch (error) {
-    missing.push(`a profile: ${(error as Error).message}`);
+    const plain = new Target(options, stores);
+    const script = attempt(missing, "the runtime's profiler", () => withRuntime(plain, scratch));
+    if (script !== undefined) samples.script = script;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  return samples;
+  return { samples, counted };
 }
 
 /** Profiles a workload. */
 export async function profile(options: ProfileOptions): Promise<Profile> {
   const { workload, folder, tell } = options;
-  workloadOf(workload);
+  if (workloadOf(workload).begin === undefined) {
+    throw new UsageError(`Cannot profile ${workload}: it is of the machine`);
+  }
   const missing: string[] = [];
   tell("taking figures");
   using stores = new RunFolder();
-  const report = new Target(options, stores).run([], []);
-  const samples = sample(options, stores, missing);
+  const report = new Target(options, stores).run();
+  const { samples, counted } = sample(options, stores, missing);
   tell("counting flushes");
   const flushes = await flushesOf(options);
-  const { native, script } = samples;
-  const figures = { ...report.figures, ...sharesOf(native, script), ...flushes };
+  const shares = sharesOf(samples.native ?? samples.sampled, samples.script);
+  const figures = { ...report.figures, ...shares, ...flushes, ...counted };
   const suggestions = suggest(figures);
   const found: Profile = {
     workload,

@@ -27,16 +27,23 @@ export interface Hot {
 const COMPILED = "JavaScript, compiled";
 const ANONYMOUS = /^(\[unknown\]|\[anon\b.*|\/\/anon|\[JIT\].*|.*\/perf-\d+\.map|memfd:.*)$/;
 /** A frame: address, symbol, and the file that it is in. */
-const FRAME = /^\s+[0-9a-f]+ (.*) \((.*)\)$/;
+const FRAME = /^\s+[0-9a-f]+ (.*?) \((.*?)(?: \(deleted\))?\)$/;
 
-function nameOf(symbol: string, file: string): string {
+/** The name that a frame has: of its function, or else of where that is. */
+export function frameName(symbol: string, file: string): string {
   const plain = symbol.replace(/\+0x[0-9a-f]+$/, "");
   if (plain !== "[unknown]") return plain;
   if (ANONYMOUS.test(file)) return COMPILED;
-  return `[${file.split("/").at(-1)}]`;
+  // Parts of the memory that are no file have brackets already.
+  return file.startsWith("[") ? file : `[${file.split("/").at(-1)}]`;
 }
 
-function add(stacks: Map<string, number>, frames: readonly string[], count: number): void {
+/** Adds a stack, from the outermost frame to the innermost. */
+export function addStack(
+  stacks: Map<string, number>,
+  frames: readonly string[],
+  count: number,
+): void {
   if (frames.length === 0) return;
   // Frames without a name follow each other in numbers; one says as much.
   const distinct = frames.filter((name, index) => name !== frames[index - 1]);
@@ -51,9 +58,11 @@ export function readPerf(text: string): Stacks {
     const frames: string[] = [];
     for (const line of sample.split("\n")) {
       const [, symbol, file] = FRAME.exec(line) ?? [];
-      if (symbol !== undefined && file !== undefined) frames.unshift(nameOf(symbol, file));
+      if (symbol !== undefined && file !== undefined) {
+        frames.unshift(frameName(symbol, file));
+      }
     }
-    add(stacks, frames, 1);
+    addStack(stacks, frames, 1);
   }
   return stacks;
 }
@@ -96,7 +105,7 @@ export function readCpuProfile({ nodes, samples }: CpuProfile): Stacks {
       frames.unshift(names.get(id) ?? "(unknown)");
     }
     if (["(idle)", "(program)", "(root)"].includes(frames.at(-1)!)) continue;
-    add(stacks, frames[0] === "(root)" ? frames.slice(1) : frames, 1);
+    addStack(stacks, frames[0] === "(root)" ? frames.slice(1) : frames, 1);
   }
   return stacks;
 }

@@ -18,6 +18,8 @@ export interface Figures {
   /** Nanoseconds of a get at random, and of one key of many. */
   readonly getNs?: number;
   readonly manyNs?: number;
+  /** Loads of one get that no cache of the processor had, where the processor counts them. */
+  readonly missesPerGet?: number;
   /** The store. */
   readonly pageSize?: number;
   readonly pageCount?: number;
@@ -53,8 +55,11 @@ const BOUNDS = {
   checksumShare: 0.1,
   flushesPerCommit: 0.5,
   manyTimes: 1.5,
+  missesPerGet: 2,
   retainedShare: 0.1,
   leafFill: 0.6,
+  /** Fewer leaves say nothing of how full leaves are. */
+  leafPages: 8,
   entriesPerLeaf: 8,
   overflowShare: 0.5,
   pageSizeMax: 65536,
@@ -62,6 +67,10 @@ const BOUNDS = {
 
 function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
+}
+
+function digits(value: number): string {
+  return value.toFixed(1);
 }
 
 function larger(pageSize: number): Pick<Suggestion, "setting"> {
@@ -105,7 +114,7 @@ function* ofTime(figures: Figures): Generator<Suggestion> {
 }
 
 function* ofCalls(figures: Figures): Generator<Suggestion> {
-  const { flushesPerCommit = 0, getNs, manyNs } = figures;
+  const { flushesPerCommit = 0, getNs, manyNs, missesPerGet = 0 } = figures;
   if (flushesPerCommit >= BOUNDS.flushesPerCommit) {
     yield {
       found: `${flushesPerCommit.toFixed(2)} flushes a commit`,
@@ -113,9 +122,17 @@ function* ofCalls(figures: Figures): Generator<Suggestion> {
         'durability "committed" where 100 ms may be lost to a power cut',
     };
   }
-  if (getNs !== undefined && manyNs !== undefined && getNs > BOUNDS.manyTimes * manyNs) {
+  const isDear = getNs !== undefined && manyNs !== undefined &&
+    getNs > BOUNDS.manyTimes * manyNs;
+  const times = getNs === undefined || manyNs === undefined ? [] : [
+    `a get takes ${Math.round(getNs)} ns, a key of getMany ${Math.round(manyNs)} ns`,
+  ];
+  if (isDear || missesPerGet > BOUNDS.missesPerGet) {
+    const misses = missesPerGet === 0
+      ? []
+      : [`a get misses the caches ${digits(missesPerGet)} times`];
     yield {
-      found: `a get takes ${Math.round(getNs)} ns, a key of getMany ${Math.round(manyNs)} ns`,
+      found: [...misses, ...times].join("; "),
       advice: "getMany where several keys are wanted: their loads of memory overlap",
     };
   }
@@ -132,8 +149,10 @@ function* ofStore(figures: Figures): Generator<Suggestion> {
       advice: "end snapshots and ranges sooner; zeolite readers names who holds them",
     };
   }
-  const { leafFill = 1, entriesPerLeaf = Infinity } = figures;
+  const { entriesPerLeaf = Infinity } = figures;
   if (pageSize === undefined) return;
+  const isTold = (figures.leafPages ?? Infinity) >= BOUNDS.leafPages;
+  const leafFill = isTold ? figures.leafFill ?? 1 : 1;
   if (leafFill < BOUNDS.leafFill && entriesPerLeaf < BOUNDS.entriesPerLeaf) {
     yield {
       found: `leaves are ${percent(leafFill)} full, with ${entriesPerLeaf.toFixed(1)} entries each`,

@@ -2,11 +2,13 @@
  * What is profiled: one workload of Zeolite, again and again for some seconds, in a process of its
  * own. Prints one line of JSON when it is done: what was done, and how the store stands.
  *
- * Usage: target_main.ts WORKLOAD SECONDS FOLDER [--quick]
+ * Usage: target_main.ts WORKLOAD SECONDS FOLDER [--quick] [--sampler FILE]
+ *   --sampler  the library that samples what the workload does, in this thread
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { open } from "../../src/mod.ts";
 import { Random } from "../data.ts";
 import { findEngines } from "../engines/all.ts";
@@ -15,6 +17,7 @@ import { contents, Stores } from "../stores.ts";
 import { timeCalls } from "../timing.ts";
 import { anyKey, touch } from "../workloads/workload.ts";
 import { workloadOf } from "../workloads/all.ts";
+import { Sampler } from "./sampler.ts";
 import type { Figures } from "./suggest.ts";
 
 /** What was done, and what is known of the store. */
@@ -24,6 +27,8 @@ export interface TargetReport {
   /** Nanoseconds of one operation, a figure a turn. */
   readonly times: readonly number[];
   readonly figures: Figures;
+  /** What was sampled: frames, as `stacks.ts` joins them, and how often. */
+  readonly stacks?: readonly (readonly [string, number])[];
 }
 
 /** What the line begins with. */
@@ -35,9 +40,14 @@ const ENTRIES = 200_000;
 const ENTRY_COST = 14;
 const PAGE_HEADER = 24;
 
-/** How a store stands: from the engine's own counts, and from the sizes of its entries. */
-function storeFigures(path: string): Figures {
+/**
+ * How a store stands: from the engine's own counts, and from the sizes of its entries. Pages count
+ * as kept for readers only beside a snapshot that is older than the newest commit: others wait for
+ * a checkpoint.
+ */
+export function storeFigures(path: string): Figures {
   using store = open(path, { readOnly: true, create: false, keyEncoding: "string" });
+  const readers = store.readers().filter(({ lag }) => lag > 0);
   const stats = store.stats();
   let bytes = 0;
   let keys = 0;
@@ -47,13 +57,12 @@ function storeFigures(path: string): Figures {
     bytes += (key as string).length + ENTRY_COST + (isInline ? size : 20);
     keys += 1;
   }
-  const readers = store.readers();
   const perEntry = bytes / Math.max(1, keys);
   const room = stats.leafPages * (stats.pageSize - PAGE_HEADER);
   return {
     pageSize: stats.pageSize,
     pageCount: Math.round(stats.fileSize / stats.pageSize),
-    retainedPages: stats.retainedPages,
+    retainedPages: readers.length === 0 ? 0 : stats.retainedPages,
     ...(readers.length === 0
       ? {}
       : { oldestReaderMs: Math.max(...readers.map(({ ageMs }) => ageMs)) }),
@@ -87,32 +96,58 @@ async function probe(stores: Stores, sizes: Sizes): Promise<Figures> {
   return { getNs: get.time, manyNs: all.time };
 }
 
-async function run(name: string, seconds: number, folder: string, quick: boolean) {
+/** What the command line asks for. */
+interface Asked {
+  readonly name: string;
+  readonly seconds: number;
+  readonly folder: string;
+  readonly isQuick: boolean;
+  readonly sampler: string | undefined;
+}
+
+/** How the first store of a run stands: while the workload has it open, with whoever reads it. */
+function standing(stores: Stores, folder: string): Figures {
+  const [first] = existsSync(join(folder, ENGINE)) ? readdirSync(join(folder, ENGINE)).sort() : [];
+  return first === undefined ? {} : storeFigures(stores.path(first));
+}
+
+async function run({ name, seconds, folder, isQuick, sampler }: Asked): Promise<TargetReport> {
   const { engines } = await findEngines([ENGINE]);
   const stores = new Stores(engines[0]!, folder);
   const workload = workloadOf(name);
-  if (workload.begin === undefined) throw new Error(`Cannot profile ${name}: it is of the machine`);
-  const sizes = sizesOf(quick, quick ? {} : { entries: ENTRIES });
+  if (workload.begin === undefined) {
+    throw new Error(`Cannot profile ${name}: it is of the machine`);
+  }
+  const sizes = sizesOf(isQuick, isQuick ? {} : { entries: ENTRIES });
   const session = await workload.begin({ stores, sizes });
   const times: number[] = [];
   let operations = 0;
+  const sampling = sampler === undefined ? undefined : new Sampler(sampler);
   const end = performance.now() + seconds * 1000;
   for (let round = 1; round === 1 || performance.now() < end; round += 1) {
     const measured = await session.run(round);
     times.push(measured.time);
     operations += measured.operations;
   }
+  const stacks = sampling?.stop();
+  const stands = standing(stores, folder);
   await session.end();
-  const [first] = existsSync(join(folder, ENGINE)) ? readdirSync(join(folder, ENGINE)) : [];
-  const stands = first === undefined ? {} : storeFigures(stores.path(first));
   const probed = workload.group === "reads" ? await probe(stores, sizes) : {};
-  return { workload: name, operations, times, figures: { ...stands, ...probed } };
+  const figures = { ...stands, ...probed };
+  const report = { workload: name, operations, times, figures };
+  return stacks === undefined ? report : { ...report, stacks: [...stacks] };
 }
 
 /** Runs what the command line names. A profile is written when the process ends by itself. */
 export async function main(args: readonly string[]): Promise<void> {
-  const [name = "", seconds = "5", folder = "", quick] = args;
-  const report: TargetReport = await run(name, Number(seconds), folder, quick === "--quick");
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { quick: { type: "boolean", default: false }, sampler: { type: "string" } },
+  });
+  const [name = "", seconds = "5", folder = ""] = positionals;
+  const { quick: isQuick, sampler } = values;
+  const report = await run({ name, seconds: Number(seconds), folder, isQuick, sampler });
   console.log(`${REPORT}${JSON.stringify(report)}`);
 }
 

@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { isExecutable } from "../../ffi/runtimes.ts";
+import { extractLibrary } from "../embedded.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -39,14 +41,56 @@ function readParanoia(): number {
   }
 }
 
-/** A library whose functions have names, or why there is none. */
+/** The event that counts loads which no cache had. */
+const MISSES = "cache-misses";
+
+/** The number that `perf stat -x,` printed of an event; nothing where the processor counts none. */
+export function readCount(text: string, event: string): number | undefined {
+  for (const line of text.split("\n")) {
+    const [count = "", , name = ""] = line.split(",");
+    // Behind the colon: that only the program itself was counted.
+    if (name.split(":")[0] === event && /^\d+$/.test(count)) {
+      return Number(count);
+    }
+  }
+  return undefined;
+}
+
+/** The arguments of `perf` that count misses, writing to a file; nothing where that cannot be. */
+export function countMisses(file: string): readonly string[] | undefined {
+  const args = ["stat", "-x,", "-e", MISSES, "-o", file, "--"];
+  const { status } = spawnSync("perf", [...args, "true"], { stdio: "ignore" });
+  return status === 0 && readMisses(file) !== undefined ? args : undefined;
+}
+
+/** What such a file says. */
+export function readMisses(file: string): number | undefined {
+  return existsSync(file) ? readCount(readFileSync(file, "utf8"), MISSES) : undefined;
+}
+
+/** A library whose functions have names, and what samples without perf; or why one is missing. */
 export interface Symbols {
   readonly path?: string;
+  readonly sampler?: string;
   readonly reason?: string;
 }
 
-/** Builds the library with names and frame pointers, into a folder of its own. */
-export function buildWithSymbols(): Symbols {
+/** What the single executable has inside it, written into a folder. */
+function extractSymbols(folder: string): Symbols {
+  const path = extractLibrary("libnames.so", folder);
+  const sampler = extractLibrary("libsampler.so", folder);
+  if (path === undefined || sampler === undefined) {
+    return { reason: "names of functions are not in this program: it was compiled without them" };
+  }
+  return { path, sampler };
+}
+
+/**
+ * Builds the library with names and frame pointers, and the sampler, into a folder of its own; the
+ * single executable writes its own into `scratch`.
+ */
+export function buildWithSymbols(scratch: string): Symbols {
+  if (isExecutable) return extractSymbols(scratch);
   const zig = join(
     root,
     "node_modules",
@@ -67,10 +111,15 @@ export function buildWithSymbols(): Symbols {
     ZIG_LOCAL_CACHE_DIR: cache,
     ZIG_GLOBAL_CACHE_DIR: join(cache, "global"),
   };
+  const isLinux = process.platform === "linux";
   const file = join(root, "zig", "build.zig");
-  const args = ["build", "--build-file", file, "--prefix", prefix, "lib", "-Dsymbols=true"];
+  const steps = ["lib", ...(isLinux ? ["bench-sampler"] : [])];
+  const args = ["build", "--build-file", file, "--prefix", prefix, ...steps, "-Dsymbols=true"];
   const { status, stderr } = spawnSync(zig, args, { encoding: "utf8", cwd: root, env });
   if (status !== 0) return { reason: `the library with names cannot be built: ${stderr.trim()}` };
   const name = process.platform === "darwin" ? "libzeolite.dylib" : "libzeolite.so";
-  return { path: join(prefix, "lib", name) };
+  return {
+    path: join(prefix, "lib", name),
+    ...(isLinux ? { sampler: join(prefix, "lib", "libsampler.so") } : {}),
+  };
 }

@@ -1,4 +1,5 @@
 /** Every workload, as they run: what reads a store comes before what changes it. */
+import { UsageError } from "../usage.ts";
 import { commits } from "./commits.ts";
 import { files } from "./files.ts";
 import { floors } from "./floors.ts";
@@ -37,14 +38,19 @@ export function chooseWorkloads(
   if (unknown !== undefined) {
     const groups = [...new Set(all.map(({ group }) => group))].join(", ");
     const ids = all.map(({ id }) => id).join(", ");
-    throw new Error(
-      `Cannot measure "${unknown}": groups are ${groups}; workloads are ${ids}`,
-    );
+    throw new UsageError(`Cannot measure "${unknown}": groups are ${groups}; workloads are ${ids}`);
   }
   return all.filter(({ id, group }) => names.includes(id) || names.includes(group));
 }
 
-/** The workload of an id. */
+/**
+ * The workload of an id.
+ *
+ * @throws If there is none.
+ */
 export function workloadOf(id: string): Workload {
-  return chooseWorkloads([id])[0]!;
+  const found = all.find((workload) => workload.id === id);
+  if (found !== undefined) return found;
+  const ids = all.map((workload) => workload.id).join(", ");
+  throw new UsageError(`Cannot measure "${id}": workloads are ${ids}`);
 }
