@@ -39,6 +39,7 @@ type Script = () => Promise<{ main(args: readonly string[]): Promise<void> | voi
 /** What runs in processes of its own, by the names of the files. */
 const scripts: Readonly<Record<string, Script>> = {
   "main.ts": () => import("./main.ts"),
+  "micro_main.ts": () => import("./micro/micro_main.ts"),
   "contender_main.ts": () => import("./contender_main.ts"),
   "profile_main.ts": () => import("./profile/profile_main.ts"),
   "target_main.ts": () => import("./profile/target_main.ts"),

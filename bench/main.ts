@@ -1,20 +1,20 @@
 /**
- * Measures Zeolite beside its peers on the runtime that runs this.
- *
- * Usage: main.ts [--quick] [--only NAMES] [--engines IDS] [--rounds N] [--entries N] [--seed N]
- *                [--json FILE]
+ * Measures Zeolite beside its peers on the runtime that runs this. `USAGE` says what it takes.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { findEngines } from "./engines/all.ts";
 import { canCount, countFlushes } from "./flushes.ts";
+import { RESULTS } from "./folders.ts";
 import { describeMachine } from "./machine.ts";
 import { type EngineNote, type Results, shorten } from "./report.ts";
 import { summary, verdictNotes } from "./results.ts";
 import { Run } from "./Run.ts";
 import { type Sizes, sizesOf } from "./sizes.ts";
 import { RunFolder } from "./stores.ts";
+import { numberOf, runProgram } from "./usage.ts";
 import { chooseWorkloads } from "./workloads/all.ts";
 import type { Workload } from "./workloads/workload.ts";
 
@@ -77,19 +77,29 @@ function wordsOf(text: string | undefined): readonly string[] | undefined {
   return text?.split(",").filter((word) => word !== "");
 }
 
-function numberOf(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  throw new Error(`Cannot use --${name} ${text}: pass a whole number above 0`);
-}
+const USAGE = `
+Usage: zeolite bench [options]
+       zeolite bench db_comparison|btree_ops|page_alloc|realistic [options]
 
-/** Runs what the command line asks for. */
-export async function main(args: readonly string[]): Promise<void> {
+Without a name, every workload, engines taking turns; with one, that micro-benchmark alone, whose
+options are --quick, --engines, --milliseconds and --json.
+
+  --quick         little of everything: shows that it works, says nothing about speed
+  --only NAMES    workloads or groups of them, with commas between; a wrong one lists them all
+  --engines IDS   engines, with commas between; a wrong one lists them all
+  --rounds N      how often the engines take turns
+  --entries N     entries of the large store
+  --seed N        of the order of the turns; printed by every run
+  --json FILE     keep the figures in a file
+  --keep          keep them where "zeolite dashboard" looks for them
+`;
+
+async function run(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       quick: { type: "boolean", default: false },
+      keep: { type: "boolean", default: false },
       only: { type: "string" },
       engines: { type: "string" },
       rounds: { type: "string" },
@@ -98,7 +108,6 @@ export async function main(args: readonly string[]): Promise<void> {
       json: { type: "string" },
     },
   });
-
   const rounds = numberOf("rounds", values.rounds);
   const entries = numberOf("entries", values.entries);
   const results = await runAll({
@@ -110,10 +119,16 @@ export async function main(args: readonly string[]): Promise<void> {
     }),
     seed: numberOf("seed", values.seed) ?? Date.now() % 1_000_000_007,
   });
-  if (values.json !== undefined) {
-    const text = JSON.stringify({ ...results, verdicts: verdictNotes(results) }, null, 2);
-    writeFileSync(values.json, `${text}\n`);
-  }
+  const text = JSON.stringify({ ...results, verdicts: verdictNotes(results) }, null, 2);
+  if (values.json !== undefined) writeFileSync(values.json, `${text}\n`);
+  if (!values.keep) return;
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(join(RESULTS, `${results.machine.runtime}.json`), `${text}\n`);
+}
+
+/** Runs what the command line asks for. */
+export async function main(args: readonly string[]): Promise<void> {
+  await runProgram(USAGE, args, run);
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

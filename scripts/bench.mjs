@@ -19,9 +19,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { build, install } from "./setup.mjs";
-import { root, run, runOrExit, tools, zigBuild } from "./tools.mjs";
+import { numberOf, readCommandLine, root, run, runOrExit, tools, zigBuild } from "./tools.mjs";
 
 const folder = join(root, "bench");
 const results = join(folder, "results");
@@ -73,10 +72,19 @@ function readArguments() {
   const flag = { type: "boolean", default: false };
   const options = { quick: flag, json: flag, write: flag };
   for (const name of passed) options[name] = text;
-  const { values, positionals } = parseArgs({
-    options,
-    allowPositionals: true,
-  });
+  return readCommandLine(
+    import.meta.url,
+    "run the benchmarks",
+    { options, allowPositionals: true },
+    chosenOf,
+  );
+}
+
+/** What is measured, and on which runtimes. */
+function chosenOf({ values, positionals }) {
+  for (const name of ["rounds", "entries", "seed", "milliseconds"]) {
+    if (values[name] !== undefined) numberOf(name, values[name]);
+  }
   const unknown = positionals.find((name) => !(name in runtimes) && !micros.includes(name));
   if (unknown !== undefined) {
     throw new Error(`there is no runtime and no micro-benchmark "${unknown}"`);
@@ -95,17 +103,6 @@ function readArguments() {
   return { values, alone, names };
 }
 
-function readOrExit() {
-  try {
-    return readArguments();
-  } catch (error) {
-    console.error(
-      `Cannot run the benchmarks: ${error.message}; scripts/bench.mjs says what it takes`,
-    );
-    process.exit(2);
-  }
-}
-
 /** Runs micro-benchmarks, each in a process of its own. */
 async function runMicros(alone, names, values, flags) {
   await runOrExit(tools.zig, zigBuild("bench-layers"));
@@ -113,13 +110,13 @@ async function runMicros(alone, names, values, flags) {
     const [program, args] = runtimes[name];
     for (const micro of alone) {
       const path = join(results, `${micro}-${name}.json`);
-      const file = [...args.slice(0, -1), join(folder, "micro", "main.ts"), micro];
+      const file = [...args.slice(0, -1), join(folder, "micro", "micro_main.ts"), micro];
       await runOrExit(program, [...file, ...flags, ...(values.json ? ["--json", path] : [])]);
     }
   }
 }
 
-const { values, alone, names } = readOrExit();
+const { values, alone, names } = readArguments();
 const flags = passed.flatMap((name) => name in values ? [`--${name}`, values[name]] : []);
 if (values.quick) flags.push("--quick");
 

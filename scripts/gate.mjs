@@ -21,10 +21,9 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { experiment } from "./experiment.mjs";
 import { build, install } from "./setup.mjs";
-import { root, run, tools, zigBuild } from "./tools.mjs";
+import { numberOf, readCommandLine, root, run, tools, zigBuild } from "./tools.mjs";
 
 const cache = join(root, ".cache", "gate");
 
@@ -33,9 +32,11 @@ function git(folder, ...args) {
     .trim();
 }
 
+/** What git says, or nothing where it refuses; why it did, nobody is told. */
 function gitOrNothing(...args) {
+  const options = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] };
   try {
-    return git(root, ...args);
+    return execFileSync("git", ["-C", root, ...args], options).trim();
   } catch {
     return "";
   }
@@ -130,6 +131,29 @@ const passed = [
   "seed",
 ];
 
+/** Looks at what was read before anything is built; adds the base. */
+function checked({ values }) {
+  for (const name of ["blocks", "blocks-max", "pairs", "entries", "seed", "runs"]) {
+    if (values[name] !== undefined) numberOf(name, values[name]);
+  }
+  if (values.threshold !== undefined) {
+    numberOf("threshold", values.threshold, "any");
+  }
+  if (!["bun", "deno"].includes(values.runtime)) {
+    throw new Error(`there is no runtime "${values.runtime}"`);
+  }
+  if (gitOrNothing("rev-parse", "HEAD") === "") {
+    throw new Error("git knows no commit here to compare with; a clone has some");
+  }
+  const base = values.base ?? defaultBase();
+  if (gitOrNothing("rev-parse", "--verify", "--quiet", `${base}^{commit}`) === "") {
+    throw new Error(
+      `there is no commit "${base}": name one with --base; a clone without history has none`,
+    );
+  }
+  return { ...values, base };
+}
+
 function readArguments() {
   const text = { type: "string" };
   const flag = { type: "boolean", default: false };
@@ -140,33 +164,24 @@ function readArguments() {
   };
   for (const name of passed) options[name] = text;
   for (const name of ["strict", "quick", "experiment"]) options[name] = flag;
-  const { values } = parseArgs({ options });
-  if (!["bun", "deno"].includes(values.runtime)) {
-    throw new Error(`there is no runtime "${values.runtime}"`);
-  }
-  const base = values.base ?? defaultBase();
-  git(root, "rev-parse", "--verify", "--quiet", `${base}^{commit}`);
-  return { ...values, base };
+  return readCommandLine(import.meta.url, "judge", { options }, checked);
 }
 
-function readOrExit() {
-  try {
-    return readArguments();
-  } catch (error) {
-    console.error(
-      `Cannot judge: ${error.message.split("\n")[0]}; scripts/gate.mjs says what it takes`,
-    );
-    process.exit(2);
-  }
+/** Whether the judge knows what it is to do; it is asked before anything is built for it. */
+async function isUnderstood({ runtime, only }) {
+  if (only === undefined) return true;
+  const chosen = await judge(runtime, root, root, ["--only", only, "--list"]);
+  return chosen === 0;
 }
 
-const values = readOrExit();
+const values = readArguments();
 const flags = passed.flatMap((name) => name in values ? [`--${name}`, values[name]] : []);
 for (const name of ["strict", "quick"]) {
   if (values[name]) flags.push(`--${name}`);
 }
 
 await install();
+if (!await isUnderstood(values)) process.exit(2);
 if (!await build()) process.exit(1);
 const results = join(root, "bench", "results");
 mkdirSync(results, { recursive: true });
@@ -192,6 +207,8 @@ if (values.experiment) {
       `${describe("HEAD")}${isDirty ? " and what is not committed" : ""}`,
     ];
     const [json, page] = [join(results, "gate.json"), join(results, "gate.md")];
+    // What an earlier run found says nothing of this one, however it ends.
+    for (const path of [json, page]) rmSync(path, { force: true });
     process.exitCode = await judge(values.runtime, folder, root, [
       ...flags,
       ...names,
@@ -200,10 +217,10 @@ if (values.experiment) {
       "--markdown",
       page,
     ]);
-    const { passed: isGood } = JSON.parse(readFileSync(json, "utf8"));
-    console.log(
-      `gate: ${isGood ? "passed" : "FAILED"}; bench/results/gate.md, gate.json`,
-    );
+    if (existsSync(json)) {
+      const { passed: isGood } = JSON.parse(readFileSync(json, "utf8"));
+      console.log(`gate: ${isGood ? "passed" : "FAILED"}; bench/results/gate.md, gate.json`);
+    } else console.error("gate: it was not judged");
   } finally {
     removeTree("base");
   }

@@ -15,7 +15,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import {
   buildArguments,
   builds,
@@ -25,25 +24,21 @@ import {
 } from "./builds.mjs";
 import { findBolt } from "./builds_bolt.mjs";
 import { build, install } from "./setup.mjs";
-import { capture, root, runOrExit, tools, zigBuild } from "./tools.mjs";
+import { capture, numberOf, readCommandLine, root, runOrExit, tools, zigBuild } from "./tools.mjs";
 
 const text = { type: "string" };
 const flag = { type: "boolean", default: false };
 const options = { quick: flag, list: flag, only: text, base: text };
 
-function readOrExit() {
-  try {
-    const { values } = parseArgs({
-      options: { ...options, minutes: { ...text, default: "20" } },
-    });
-    return values;
-  } catch (error) {
-    console.error(`Cannot measure: ${error.message}; scripts/perf.mjs says what it takes`);
-    process.exit(2);
-  }
-}
-
-const values = readOrExit();
+const { values } = readCommandLine(
+  import.meta.url,
+  "measure",
+  { options: { ...options, minutes: { ...text, default: "20" } } },
+  (parsed) => {
+    numberOf("minutes", parsed.values.minutes, "any");
+    return parsed;
+  },
+);
 const { quick } = values;
 const cache = join(root, ".cache", "perf");
 const results = join(root, "bench", "results");

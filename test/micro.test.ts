@@ -19,7 +19,7 @@ function measure(name: string): readonly Measurement[] {
   const json = folder.file("micro.json");
   const [program, ...first] = currentRuntime().command;
   const more = currentRuntime().name === "deno" ? ["--no-check"] : [];
-  const own = [fileOf("bench/micro/main.ts"), name, "--quick", "--engines", "zeolite"];
+  const own = [fileOf("bench/micro/micro_main.ts"), name, "--quick", "--engines", "zeolite"];
   const all = [...first, ...more, ...own, "--json", json];
   const { status, stdout, stderr } = spawnSync(program, all, {
     encoding: "utf8",

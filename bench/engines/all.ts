@@ -2,6 +2,7 @@
  * Every engine that might be here, in the order of the tables. A new one is a file in this folder
  * and a line in this list.
  */
+import { UsageError } from "../usage.ts";
 import { denokv } from "./denokv.ts";
 import { type Absent, type Engine, failureOf, type Finder } from "./engine.ts";
 import { level } from "./level.ts";
@@ -40,9 +41,7 @@ export async function findEngines(ids?: readonly string[]): Promise<Found> {
   const known = finders.map(({ id }) => id);
   const unknown = ids?.find((id) => !known.includes(id));
   if (unknown !== undefined) {
-    throw new Error(
-      `Cannot measure "${unknown}": engines are ${known.join(", ")}`,
-    );
+    throw new UsageError(`Cannot measure "${unknown}": engines are ${known.join(", ")}`);
   }
   const engines: Engine[] = [];
   const absent: Absent[] = [];

@@ -3,7 +3,8 @@
  *
  * Usage: main.ts --base FOLDER --head FOLDER [--base-name TEXT] [--head-name TEXT] [--only NAMES]
  *          [--threshold PERCENT] [--blocks N] [--blocks-max N] [--pairs N] [--entries N]
- *          [--seed N] [--strict] [--quick] [--json FILE] [--markdown FILE]
+ *          [--seed N] [--strict] [--quick] [--json FILE] [--markdown FILE] [--list]
+ *   --list  names the workloads and judges none
  * Exit codes: 0 passed, 1 slower or broken, 2 wrong usage.
  */
 import { writeFileSync } from "node:fs";
@@ -50,9 +51,16 @@ const ALPHA = 0.05;
 
 const text = (value: string) => ({ type: "string", default: value }) as const;
 const flag = { type: "boolean", default: false } as const;
-const { values } = parseArgs({
-  args: process.argv.slice(2),
-  options: {
+
+function fail(reason: string): never {
+  console.error(
+    `Cannot judge: ${reason}; bench/gate/main.ts says what it takes`,
+  );
+  process.exit(2);
+}
+
+function readArguments() {
+  const options = {
     base: { type: "string" },
     head: { type: "string" },
     "base-name": text("the base"),
@@ -66,17 +74,18 @@ const { values } = parseArgs({
     seed: text(String(Date.now() % 1_000_000_007)),
     strict: flag,
     quick: flag,
+    list: flag,
     json: { type: "string" },
     markdown: { type: "string" },
-  },
-});
-
-function fail(reason: string): never {
-  console.error(
-    `Cannot judge: ${reason}; bench/gate/main.ts says what it takes`,
-  );
-  process.exit(2);
+  } as const;
+  try {
+    return parseArgs({ args: process.argv.slice(2), options }).values;
+  } catch (error) {
+    return fail((error as Error).message.split(". ")[0]!);
+  }
 }
+
+const values = readArguments();
 
 function numberOf(
   name: "threshold" | "blocks" | "blocks-max" | "pairs" | "entries" | "seed",
@@ -88,6 +97,25 @@ function numberOf(
   return fail(`--${name} ${values[name]} is no number above 0`);
 }
 
+/** What is judged. */
+function chosenWorkloads() {
+  const names = values.only.split(",");
+  try {
+    const chosen = chooseWorkloads(names);
+    // A group may have the name of one of its workloads.
+    return chosen.filter(({ id, group }) => {
+      return names.includes(id) || !chosen.some((other) => other.id === group);
+    });
+  } catch (error) {
+    return fail((error as Error).message.replace(/^Cannot measure /, "--only "));
+  }
+}
+
+const workloads = chosenWorkloads();
+if (values.list) {
+  console.log(workloads.map(({ id }) => id).join("\n"));
+  process.exit(0);
+}
 const { base, head } = values;
 if (base === undefined || head === undefined) {
   fail("--base and --head are missing");
@@ -106,12 +134,6 @@ const effort: Effort = {
   pairs: numberOf("pairs"),
 };
 const seed = numberOf("seed");
-const names = values.only.split(",");
-const chosen = chooseWorkloads(names);
-// A group may have the name of one of its workloads.
-const workloads = chosen.filter(({ id, group }) => {
-  return names.includes(id) || !chosen.some((other) => other.id === group);
-});
 using folder = new RunFolder();
 const machine = describeMachine(folder.path);
 console.log(

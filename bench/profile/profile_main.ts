@@ -1,16 +1,26 @@
-/**
- * Profiles a workload on the runtime that runs this.
- *
- * Usage: profile_main.ts [WORKLOAD] [--seconds N] [--out FOLDER] [--quick]
- */
+/** Profiles a workload on the runtime that runs this. `USAGE` says what it takes. */
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { RESULTS } from "../folders.ts";
+import { numberOf, runProgram, UsageError } from "../usage.ts";
 import { profile } from "./profile.ts";
 
-/** Runs it. */
-export async function main(args: readonly string[]): Promise<void> {
+const USAGE = `
+Usage: zeolite profile [WORKLOAD] [options]
+
+WORKLOAD is one of "zeolite bench" (default get_random), or realistic, which is the workload mixed;
+a wrong one lists them all.
+
+  --seconds N   how long each run of it lasts (5)
+  --out FOLDER  where flame graphs, figures and apply.sh go
+  --quick       a small store: shows that it works
+`;
+
+/** Micro-benchmarks that are a workload as well. */
+const SAME: Readonly<Record<string, string>> = { realistic: "mixed" };
+
+async function run(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -20,9 +30,13 @@ export async function main(args: readonly string[]): Promise<void> {
       quick: { type: "boolean", default: false },
     },
   });
+  const [name = "get_random", ...more] = positionals;
+  if (more.length > 0) {
+    throw new UsageError(`Cannot profile ${more[0]} as well: name one workload`);
+  }
   const found = await profile({
-    workload: positionals[0] ?? "get_random",
-    seconds: Number(values.seconds),
+    workload: SAME[name] ?? name,
+    seconds: numberOf("seconds", values.seconds, "any")!,
     folder: values.out,
     isQuick: values.quick,
     tell: (doing) => console.error(`profile: ${doing}`),
@@ -36,6 +50,11 @@ export async function main(args: readonly string[]): Promise<void> {
   for (const { found: what, advice } of found.suggestions) console.log(`- ${what}: ${advice}`);
   for (const reason of found.missing) console.log(`not measured: ${reason}`);
   for (const file of found.files) console.log(file);
+}
+
+/** Runs what the command line asks for. */
+export async function main(args: readonly string[]): Promise<void> {
+  await runProgram(USAGE, args, run);
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

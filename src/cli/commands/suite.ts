@@ -16,14 +16,21 @@ function add(program: Command, name: keyof Suite, { usage, summary, examples }: 
   program.command(`${name} ${usage}`)
     .summary(summary)
     .description(summary)
+    // What it takes, the suite itself tells.
+    .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText("after", `\nExamples:\n${lines}\n${EXIT_TEXT}`)
-    .action(async (_args: readonly string[], _options: unknown, command: Command) => {
-      const suite = await loadSuite();
-      const code = await suite[name](command.args);
-      if (code !== 0) process.exit(code);
-    });
+    .action(
+      async (_args: readonly string[], _options: unknown, command: Command) => {
+        const { args } = command;
+        const isHelp = args.includes("--help") || args.includes("-h");
+        if (isHelp) command.outputHelp();
+        const suite = await loadSuite();
+        const code = await suite[name](args);
+        if (code !== 0) process.exit(code);
+      },
+    );
 }
 
 /** Adds the three. */
@@ -31,7 +38,11 @@ export function addSuite(program: Command): void {
   add(program, "bench", {
     usage: "[arguments...]",
     summary: "Measure the store, beside its peers where they are installed.",
-    examples: ["zeolite bench --quick", "zeolite bench --only reads --engines zeolite"],
+    examples: [
+      "zeolite bench --quick",
+      "zeolite bench --only reads --engines zeolite --keep",
+      "zeolite bench btree_ops",
+    ],
   });
   add(program, "profile", {
     usage: "[arguments...]",
