@@ -112,6 +112,20 @@ export class Chromium implements AsyncDisposable {
     return answer.result!;
   }
 
+  /** Makes the window as wide as this, pixels. */
+  async resize(width: number): Promise<void> {
+    const size = { width, height: 900, deviceScaleFactor: 1, mobile: false };
+    await this.#tell("Emulation.setDeviceMetricsOverride", size);
+  }
+
+  /** Prints the page; the file, and how many sheets it takes. */
+  async print(path: string): Promise<number> {
+    const { data } = await this.#tell("Page.printToPDF", { printBackground: true });
+    const bytes = Buffer.from(data as string, "base64");
+    writeFileSync(path, bytes);
+    return bytes.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+  }
+
   /** Opens a page, in one of the two schemes, and waits until it is there. */
   async open(url: string, scheme: "light" | "dark" = "light"): Promise<void> {
     const features = [{ name: "prefers-color-scheme", value: scheme }];

@@ -89,6 +89,7 @@ test("dashboard: the model has the figures that were kept", () => {
   const { sections } = modelIn(folder);
   const titles = sections.map(({ title }) => title);
   assert.deepEqual(titles, [
+    "Summary",
     "bun 9.9",
     "deno 9.9",
     "Trends",
@@ -96,7 +97,14 @@ test("dashboard: the model has the figures that were kept", () => {
     "Micro-benchmarks",
     "Notes",
   ]);
-  const [bun, deno, trends, profiles, micro, notes] = sections;
+  const [summary, bun, deno, trends, profiles, micro, notes] = sections;
+  assert.deepEqual(summary!.notes.slice(-3), [
+    "bun, time of 3 workloads, of the baseline's: none above 1.1, 3 below 0.91 (get_hot 0.5, " +
+    "get_random 0.5, put_1m 0.5)",
+    "deno: no baseline was kept (zeolite dashboard --keep)",
+    "1 recommendations, of 1 profiles",
+  ]);
+  assert.match(summary!.notes[0]!, /^bun: \d+ of \d+ targets are reached$/);
   const operations = bun!.tables[0]!.lines;
   assert.deepEqual(operations[0], ["title of get_hot, <b>&", "ns", "182", "200", "218", "0.5"]);
   assert.equal(operations[1]![3], digits(1234.5));
@@ -170,6 +178,33 @@ test("dashboard: Chromium shows the model, light and dark, and complains of noth
     assert.equal(colour, scheme === "light" ? "rgb(0, 0, 0)" : "rgb(255, 255, 255)");
     await browser.picture(`${pictures}dashboard-${scheme}.png`);
   }
+  assert.deepEqual(browser.errors, []);
+});
+
+test("dashboard: it fits a narrow window, and paper", { skip }, async () => {
+  using folder = new Folder();
+  const model = modelIn(folder);
+  const file = folder.file("dashboard.html");
+  writeFileSync(file, dashboardPage(model));
+  mkdirSync(pictures, { recursive: true });
+  await using browser = await Chromium.start(program!);
+  await browser.resize(390);
+  await browser.open(pathToFileURL(file).href, "dark");
+  await assertShown(browser, model);
+  assert.ok(await browser.evaluate<number>("document.documentElement.scrollWidth") <= 390);
+  // Where the first chart's own area begins: names do not take it all.
+  const left = await browser.evaluate<number>(
+    `[...zeoliteCharts.values()][0].getModel().getComponent("grid").coordinateSystem.getRect().x`,
+  );
+  assert.ok(left < 180, String(left));
+  await browser.picture(`${pictures}dashboard-narrow.png`);
+  await browser.evaluate(`addEventListener("beforeprint", () => {
+    window.printed = [...zeoliteCharts.values()].map((one) => [one.getWidth(), one.getHeight()]);
+  })`);
+  assert.ok(await browser.print(`${pictures}dashboard.pdf`) >= 2);
+  const printed = await browser.evaluate<[number, number][]>("window.printed");
+  assert.ok(printed.length > 0);
+  for (const [width, height] of printed) assert.ok(width === 690 && height <= 880);
   assert.deepEqual(browser.errors, []);
 });
 

@@ -37,7 +37,17 @@ export interface Model {
 }
 
 const LINE_HEIGHT = 26;
-const CHART_MARGIN = 90;
+/** Room above a chart for one line of its legend, and below it for the axis, pixels. */
+const LEGEND_HEIGHT = 24;
+const CHART_MARGIN = 66;
+/** The width of a printed chart, and of a name in its legend besides the letters, pixels. */
+const WIDTH_PRINTED = 690;
+const NAME_MARGIN = 54;
+const LETTER_WIDTH = 7;
+/** More lines than a printed page has are drawn as one chart an operation. */
+const LINES_MAX = 30;
+/** A ratio to the baseline that is worth a word: the figures are those of different runs. */
+const CHANGE = 0.1;
 /** Workloads that the trend shows, unless fewer were measured. */
 const TREND_ROWS = ["get_hot", "get_random", "scan_full", "load_random", "put_1m", "await_durable"];
 
@@ -75,6 +85,12 @@ function rowCells(row: Row, base: Row | undefined): string[] {
   return [row.title, row.unit === "bytes" ? "bytes" : "ns", ...figures, ratio];
 }
 
+/** The height of a legend of these names, in a chart that is printed. */
+function legendHeight(names: readonly string[]): number {
+  const width = names.reduce((sum, name) => sum + NAME_MARGIN + LETTER_WIDTH * name.length, 0);
+  return LEGEND_HEIGHT * Math.ceil(width / WIDTH_PRINTED);
+}
+
 function operationsTable(run: Results, baseline: Results | undefined): Table {
   const rows = run.rows.filter(({ times }) => (times[OURS]?.length ?? 0) > 0);
   return {
@@ -91,6 +107,7 @@ function peersChart(run: Results): Chart | undefined {
     return peers.some(({ id }) => ratioOf(row, OURS, id) !== undefined);
   });
   if (rows.length === 0) return undefined;
+  const legend = legendHeight(peers.map(({ name }) => name));
   const even = { silent: true, symbol: "none", label: { show: false }, data: [{ xAxis: 1 }] };
   const series = peers.map(({ id, name }, place) => ({
     type: "scatter",
@@ -108,12 +125,12 @@ function peersChart(run: Results): Chart | undefined {
   return {
     id: `peers-${run.machine.runtime}`,
     title: "How many times as fast Zeolite is as each peer (right of 1: ahead)",
-    height: rows.length * LINE_HEIGHT + CHART_MARGIN,
+    height: rows.length * LINE_HEIGHT + CHART_MARGIN + legend,
     option: {
       color: COLOURS,
       legend: { top: 0, itemGap: 18 },
       tooltip: {},
-      grid: { left: 10, right: 30, top: 40, bottom: 30, containLabel: true },
+      grid: { left: 10, right: 30, top: 16 + legend, bottom: 30, containLabel: true },
       xAxis: { type: "log", logBase: 10 },
       yAxis: { type: "category", inverse: true, data: rows.map(({ title }) => title) },
       series,
@@ -196,10 +213,27 @@ function trendSection({ history }: Collected): Section[] {
   return [{ title: "Trends", notes: [note], charts, tables: [] }];
 }
 
-/** The percentiles of single calls, on one axis: how far the slow ones lie from the usual. */
-function percentilesChart({ name, title, machine, measurements }: MicroResults): Chart {
+/**
+ * The percentiles of single calls, on one axis: how far the slow ones lie from the usual. What has
+ * many lines is a chart an operation.
+ */
+function percentilesCharts(micro: MicroResults): Chart[] {
+  const { measurements } = micro;
   const ids = [...new Set(measurements.map(({ id }) => id))];
+  if (measurements.length > LINES_MAX) {
+    return ids.map((id) => {
+      return percentilesChart(micro, measurements.filter((one) => one.id === id), `-${id}`);
+    });
+  }
   const rows = measurements.toSorted((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id));
+  return rows.length === 0 ? [] : [percentilesChart(micro, rows, "")];
+}
+
+function percentilesChart(
+  { name, title, machine }: MicroResults,
+  rows: MicroResults["measurements"],
+  suffix: string,
+): Chart {
   const labels = rows.map(({ id, variant }) => `${id}, ${variant}`);
   const least = Math.min(...rows.map(({ p25 }) => p25));
   const series = (["p25", "p50", "p75", "p99"] as const).map((key, place) => ({
@@ -210,9 +244,10 @@ function percentilesChart({ name, title, machine, measurements }: MicroResults):
     data: rows.map((row, index) => [Number(digits(row[key])), labels[index]]),
   }));
   return {
-    id: `percentiles-${name}-${machine.runtime}`,
-    title: `${name}: ${title}, percentiles (${machine.runtimeTitle}; ns)`,
-    height: labels.length * LINE_HEIGHT + CHART_MARGIN,
+    id: `percentiles-${name}-${machine.runtime}${suffix}`,
+    title: `${name}${suffix === "" ? `: ${title}` : `, ${suffix.slice(1)}`}, percentiles ` +
+      `(${machine.runtimeTitle}; ns)`,
+    height: labels.length * LINE_HEIGHT + CHART_MARGIN + LEGEND_HEIGHT,
     option: {
       color: COLOURS,
       legend: { top: 0, itemGap: 18 },
@@ -235,27 +270,28 @@ function microSection({ micros }: Collected): Section[] {
       return [id, variant, ...[p25, p50, p75, p99].map(digits)];
     }),
   }));
-  const charts = micros.filter(({ measurements }) => measurements.length > 0).map(percentilesChart);
+  const charts = micros.flatMap(percentilesCharts);
   return [{ title: "Micro-benchmarks", notes: [], charts, tables }];
 }
 
 function gateSection({ gate }: Collected): Section[] {
   if (gate === undefined) return [];
-  const lines = gate.findings.map(({ id, clock, readings, judgement }) => {
+  const lines = gate.findings.map(({ id, clock, readings, judgement, reason = "" }) => {
     const ratio = readings?.[clock].ratio;
     const figures = ratio === undefined
       ? ["–", "–", "–"]
       : [ratio.middle, ratio.low, ratio.high].map((value) => digits(value));
-    return [id, clock, ...figures, judgement];
+    return [id, clock, ...figures, judgement, reason];
   });
+  const percent = `${digits(gate.rules.threshold * 100)} %`;
   return [{
     title: `Gate: ${gate.passed ? "passed" : "failed"}`,
-    notes: [`${gate.head}, beside ${gate.base}; seed ${gate.seed}`],
+    notes: [`${gate.head}, beside ${gate.base}; slower by ${percent} fails; seed ${gate.seed}`],
     charts: [],
     tables: [{
       id: "gate",
       title: "The working tree's time, of the baseline's",
-      heads: ["workload", "clock", "ratio", "low", "high", "verdict"],
+      heads: ["workload", "clock", "ratio", "low", "high", "verdict", "reason"],
       lines,
     }],
   }];
@@ -280,22 +316,71 @@ function profileSection({ profiles }: Collected): Section[] {
   }];
 }
 
+/** How the times of a run stand to those of the baseline. */
+function changeNote(run: Results, baseline: Results | undefined): string {
+  const title = run.machine.runtimeTitle;
+  if (baseline === undefined) return `${title}: no baseline was kept (zeolite dashboard --keep)`;
+  const slower: string[] = [];
+  const faster: string[] = [];
+  let count = 0;
+  for (const row of run.rows) {
+    const own = row.times[OURS] ?? [];
+    const before = baseline.rows.find(({ id }) => id === row.id)?.times[OURS] ?? [];
+    if (own.length === 0 || before.length === 0) continue;
+    count += 1;
+    const ratio = median(own) / median(before);
+    if (ratio > 1 + CHANGE) slower.push(`${row.id} ${digits(ratio)}`);
+    if (ratio < 1 / (1 + CHANGE)) faster.push(`${row.id} ${digits(ratio)}`);
+  }
+  const list = (words: string, all: readonly string[]) => {
+    return all.length === 0 ? `none ${words}` : `${all.length} ${words} (${all.join(", ")})`;
+  };
+  return `${title}, time of ${count} workloads, of the baseline's: ` +
+    `${list("above 1.1", slower)}, ${list("below 0.91", faster)}`;
+}
+
+/** What the page says, in a few lines. */
+function summarySection(
+  { runs, gate, profiles }: Collected,
+  baseline: readonly Results[],
+): Section {
+  const targets = runs.flatMap((run) => {
+    const all = verdictsOf(run);
+    if (all.length === 0) return [];
+    const reached = all.filter(({ isReached }) => isReached).length;
+    return [`${run.machine.runtimeTitle}: ${reached} of ${all.length} targets are reached`];
+  });
+  const changes = runs.map((run) => changeNote(run, baselineOf(run, baseline)));
+  const judged = gate === undefined ? [] : [
+    `Gate: ${gate.passed ? "passed" : "failed"}, ${gate.findings.length} workloads`,
+  ];
+  const advice = profiles.reduce((sum, { suggestions }) => sum + suggestions.length, 0);
+  const advised = profiles.length === 0
+    ? []
+    : [`${advice} recommendations, of ${profiles.length} profiles`];
+  const notes = [...targets, ...changes, ...judged, ...advised];
+  return { title: "Summary", notes, charts: [], tables: [] };
+}
+
+function baselineOf({ machine }: Results, baseline: readonly Results[]): Results | undefined {
+  return baseline.find((run) => run.machine.runtime === machine.runtime);
+}
+
 /** The page of what was collected; runs of the baseline are matched by their runtime. */
 export function modelOf(collected: Collected, baseline: readonly Results[]): Model {
   const { runs, unreadable } = collected;
   const sections = [
-    ...runs.map((run) => {
-      const { runtime } = run.machine;
-      return runSection(run, baseline.find(({ machine }) => machine.runtime === runtime));
-    }),
+    ...runs.map((run) => runSection(run, baselineOf(run, baseline))),
     ...trendSection(collected),
     ...gateSection(collected),
     ...profileSection(collected),
     ...microSection(collected),
   ];
-  const notes = sections.length === 0
-    ? ["There are no results: npm run bench -- --json keeps some.", ...unreadable]
-    : unreadable;
+  const isEmpty = sections.length === 0;
+  if (!isEmpty) sections.unshift(summarySection(collected, baseline));
+  const none =
+    "There are no results: zeolite bench --keep, or npm run bench -- --json, keeps some.";
+  const notes = isEmpty ? [none, ...unreadable] : unreadable;
   if (notes.length > 0) sections.push({ title: "Notes", notes, charts: [], tables: [] });
   return { title: "Zeolite: performance", sections };
 }

@@ -12,27 +12,48 @@ table { border-collapse: collapse; margin-bottom: 1.5rem; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { padding: .15rem .9rem .15rem 0; border-bottom: 1px solid #8884; text-align: left; }
 td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }
-.chart { width: 100%; } .missed, .slower, .broken { color: #d1242f; font-weight: 600; }
-.wide { overflow-x: auto; }
-@media print { :root { color-scheme: light; } section { break-inside: avoid-page; } }`;
+.chart { width: 100%; } .wide { overflow-x: auto; }
+.missed, .slower, .broken { color: light-dark(#c01f2b, #ff7b72); font-weight: 600; }
+h2, h3, caption, thead { break-after: avoid; } tr, li, .chart { break-inside: avoid; }
+@media print {
+  :root { color-scheme: light; font-size: 11px; } body { margin: 0; max-width: none; padding: 0; }
+  .wide { overflow: visible; }
+}`;
 
 const DRAW = `
 const model = JSON.parse(document.getElementById("model").textContent);
 const charts = new Map();
 const dark = matchMedia("(prefers-color-scheme: dark)");
-function draw(isDark) {
+const narrow = matchMedia("(max-width: 700px)");
+// What fits a page of A4 or of a letter, its margins left out.
+const paper = { width: 690, height: 880 };
+// Long names would leave no room: the table has them whole.
+function narrowed({ legend, yAxis, ...option }) {
+  const axisLabel = { width: 110, overflow: "truncate" };
+  return {
+    ...option,
+    legend: { ...legend, type: "scroll" },
+    yAxis: yAxis.type === "category" ? { ...yAxis, axisLabel } : yAxis,
+  };
+}
+function draw(isDark, isNarrow, limit) {
   for (const section of model.sections) for (const chart of section.charts) {
     const box = document.getElementById(chart.id);
     charts.get(chart.id)?.dispose();
-    const made = echarts.init(box, isDark ? "dark" : null, { renderer: "svg" });
-    made.setOption({ animation: false, backgroundColor: "transparent", ...chart.option });
+    box.style.height = Math.min(chart.height, limit?.height ?? Infinity) + "px";
+    const size = limit === undefined ? {} : { width: limit.width };
+    const made = echarts.init(box, isDark ? "dark" : null, { renderer: "svg", ...size });
+    const option = isNarrow ? narrowed(chart.option) : chart.option;
+    made.setOption({ animation: false, backgroundColor: "transparent", ...option });
     charts.set(chart.id, made);
   }
 }
-draw(dark.matches);
-dark.addEventListener("change", () => draw(dark.matches));
-addEventListener("beforeprint", () => draw(false));
-addEventListener("afterprint", () => draw(dark.matches));
+const drawScreen = () => draw(dark.matches, narrow.matches);
+drawScreen();
+dark.addEventListener("change", drawScreen);
+narrow.addEventListener("change", drawScreen);
+addEventListener("beforeprint", () => draw(false, false, paper));
+addEventListener("afterprint", drawScreen);
 addEventListener("resize", () => charts.forEach((chart) => chart.resize()));
 window.zeoliteCharts = charts;`;
 

@@ -91,7 +91,8 @@ export function profilePage(page: ProfilePage): string {
   const data = page.graphs.map(({ tree, samples }) => ({ tree, samples }));
   const json = JSON.stringify(data).replaceAll("<", "\\u003c");
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(page.title)}</title>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>${escapeHtml(page.title)}</title>
 <style>${STYLE}</style></head><body>
 <h1>${escapeHtml(page.title)}</h1>${list(page.facts)}
 <h2>Suggestions</h2>${
