@@ -24,10 +24,11 @@ function* casesOf(layers: Layers, isQuick: boolean): Generator<Case> {
         yield { operation: "search", pageSize, count, width, variant };
       }
       yield { operation: "get", pageSize, count: entries, width, variant: words };
+      yield { operation: "cursor", pageSize, count: entries, width, variant: words };
+      for (const operation of WRITES) {
+        yield { operation, pageSize, count: 0, width, variant: words };
+      }
     }
-    const words = `page ${pageSize}`;
-    yield { operation: "cursor", pageSize, count: entries, variant: words };
-    for (const operation of WRITES) yield { operation, pageSize, count: 0, variant: words };
   }
 }
 

@@ -36,6 +36,7 @@ const OPERATIONS = [
   "allocate_group",
   "allocate_run",
   "release",
+  "release_run",
 ] as const;
 
 /** Something that the library measures. */

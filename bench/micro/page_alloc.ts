@@ -1,7 +1,8 @@
 /**
  * Free space alone, half of it free in runs of 32 pages, by the size of the file: one page, 64 at
- * once, 16 in a row, and giving one back, with its share of the commit; and a page of a
- * transaction, made and given back, by page size. Free space knows no keys, so no vectors.
+ * once, 16 in a row, and giving back one page and 16 in a row, with their share of the commit; and
+ * a page of a transaction, made and given back, by page size. Free space counts pages, whatever
+ * their size, and looks at bits, not keys: it has no vectors of its own.
  */
 import { type Case, Layers } from "./layers.ts";
 import type { Micro } from "./measure.ts";
@@ -10,7 +11,13 @@ const PAGE_COUNTS = [10_000, 100_000, 1_000_000];
 const QUICK_PAGE_COUNTS = [10_000];
 const PAGE_SIZES = [512, 1024, 4096, 16384, 65536];
 const QUICK_PAGE_SIZES = [4096];
-const OPERATIONS = ["allocate", "allocate_group", "allocate_run", "release"] as const;
+const OPERATIONS = [
+  "allocate",
+  "allocate_group",
+  "allocate_run",
+  "release",
+  "release_run",
+] as const;
 
 function* casesOf(isQuick: boolean): Generator<Case> {
   for (const count of isQuick ? QUICK_PAGE_COUNTS : PAGE_COUNTS) {

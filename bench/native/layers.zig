@@ -47,6 +47,8 @@ const Operation = enum(u32) {
     allocate_run,
     /// One page back, and its part of the commit and of the next beginning.
     release,
+    /// 16 pages in a row back, likewise.
+    release_run,
 };
 
 /// Operations of a turn that has as many as one likes.
@@ -165,7 +167,8 @@ fn make(operation: Operation, page_size: u32, count: u32) !*Fixture {
             try self.fillShuffled();
             try self.commit();
         },
-        .allocate, .allocate_group, .allocate_run, .release => try self.scatter(),
+        .allocate, .allocate_group, .allocate_run => try self.scatter(),
+        .release, .release_run => try self.scatter(),
         else => {},
     }
     return self;
@@ -269,14 +272,14 @@ fn allocations(self: *Fixture, comptime size: u32) !f64 {
     return figure;
 }
 
-fn releases(self: *Fixture) !f64 {
+fn releases(self: *Fixture, comptime size: u32) !f64 {
     const space = &self.space;
-    var taken: [1024]u32 = undefined;
-    for (&taken) |*pgno| pgno.* = try space.allocate(1);
+    var taken: [256]u32 = undefined;
+    for (&taken) |*pgno| pgno.* = try space.allocate(size);
     const txnid = space.txnid;
     try self.nextTxn(txnid);
     const begin = clock.now();
-    for (&taken) |pgno| try space.release(pgno, 1, txnid);
+    for (&taken) |pgno| try space.release(pgno, size, txnid);
     try self.nextTxn(txnid + 1);
     return clock.perOperation(begin, taken.len);
 }
@@ -295,7 +298,8 @@ fn turnOf(self: *Fixture) !f64 {
         .allocate => allocations(self, 1),
         .allocate_group => allocations(self, group_size),
         .allocate_run => allocations(self, run_size),
-        .release => releases(self),
+        .release => releases(self, 1),
+        .release_run => releases(self, run_size),
     };
 }
 
