@@ -5,11 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { isInstalled } from "../bench/engines/packages.ts";
 import { needsRoot } from "./needs.ts";
 import { Folder } from "./Peer.ts";
 
@@ -72,8 +73,22 @@ test("executable: alone with the C library, it runs every kind of command", { sk
   const little = ["--quick", "--rounds", "1", "--entries", "2000"];
   const bench = succeed("bench", ...little, ...only, "--json", "/bun.json");
   assert.match(bench, /mixed_workers: /);
-  const profile = succeed("profile", "get_hot", "--quick", "--seconds", "0.1", "--out", "/profile");
+  assert.match(succeed("bench", "btree_ops", "--quick"), /insert_split .* pages a turn/);
+  assert.match(succeed("bench", "realistic", "--quick", "--keep"), /mix .* 2 Workers/);
+  const profile = succeed("profile", "get_hot", "--quick", "--seconds", "0.4");
   assert.match(profile, /not measured: perf is not installed/);
+  assert.match(profile, /Zig .*\n(.*\n)*.* tree\.search\.\w+\n/);
+  assert.match(profile, /JavaScript \(the runtime's own profiler\)/);
+  succeed("bench", ...little, "--engines", "zeolite", "--only", "get_hot", "--keep");
+  const page = succeed("dashboard", "--keep").trim();
+  if (isInstalled("echarts")) {
+    const text = readFileSync(folder.file(page), "utf8");
+    for (const words of ["get, 10,000 entries", "realistic: ", "flame graphs of get_hot"]) {
+      assert.ok(text.includes(words), words);
+    }
+  }
+  const wrong = run("bench", "--nothing");
+  assert.deepEqual([wrong.status, wrong.stderr.split("\n").length], [2, 2]);
   assert.match(succeed("demo"), /(\d+) of \1 checks passed/);
   // The library that it carries was loaded from there, and is gone.
   assert.deepEqual(readdirSync(folder.file("tmp")), []);

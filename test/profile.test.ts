@@ -68,6 +68,13 @@ test("profile: a CPU profile is read without what idles", () => {
   assert.equal(shareOf(stacks, /codec\/key\.ts/), 2 / 3);
 });
 
+test("profile: in the single executable functions have their names alone", () => {
+  const url = "file:///$bunfs/root/zeolite";
+  const callFrame = { functionName: "get", url, lineNumber: 10 };
+  const stacks = readCpuProfile({ nodes: [{ id: 1, callFrame }], samples: [1] });
+  assert.equal(folded(stacks), "get 1\n");
+});
+
 test("profile: nothing is advised without a figure beyond its bound", () => {
   assert.deepEqual(suggest({}), []);
   const calm = { keyShare: 0.05, flushesPerCommit: 0.1, getNs: 100, manyNs: 90, pageSize: 4096 };
@@ -98,11 +105,44 @@ test("profile: each piece of advice names its figure", () => {
 test("profile: the script applies settings, and only those", () => {
   const all = suggest({ pageSize: 4096, leafFill: 0.4, entriesPerLeaf: 2, flushesPerCommit: 1 });
   const script = settingsScript(all);
-  assert.match(script, /zeolite dump "\$1" --all \| zeolite load "\$2" --page-size 16384/);
+  assert.match(script, /zeolite dump "\$1" --all .*\| zeolite load "\$2" --page-size 16384/);
   assert.doesNotMatch(script, /flushes/);
   assert.match(settingsScript([]), /nothing to apply/);
   const { status } = spawnSync("sh", ["-n"], { input: script });
   assert.equal(status, 0);
+});
+
+test("profile: the script makes a store anew, and fails if not all of it", () => {
+  using folder = new Folder();
+  const [old, made, script] = [folder.file("old"), folder.file("new"), folder.file("apply.sh")];
+  {
+    using store = open(old, { keyEncoding: "string" });
+    for (let key = 0; key < 100; key += 1) store.putSync(`key ${key}`, new Uint8Array(900));
+  }
+  const advice = suggest({ pageSize: 4096, leafFill: 0.4, entriesPerLeaf: 2 });
+  writeFileSync(script, settingsScript(advice), { mode: 0o755 });
+  const command = scriptCommand(new URL("../src/cli/main.ts", import.meta.url));
+  mkdirSync(folder.file("bin"));
+  const own = `#!/bin/sh\nexec ${command.map((word) => `'${word}'`).join(" ")} "$@"\n`;
+  writeFileSync(folder.file("bin/zeolite"), own, { mode: 0o755 });
+  const env = { ...process.env, PATH: `${folder.file("bin")}:/usr/bin:/bin` };
+  const run = (...args: readonly string[]) => spawnSync(script, args, { encoding: "utf8", env });
+  const { status, stderr } = run(old, made);
+  assert.equal(status, 0, stderr);
+  using store = open(made, { readOnly: true, keyEncoding: "string" });
+  const { pageSize, entries } = store.stats();
+  assert.deepEqual([pageSize, entries], [16384, 100]);
+  const again = run(old, made);
+  assert.deepEqual([again.status, again.stderr], [2, `${made} is there already\n`]);
+  const none = run(folder.file("none"), folder.file("other"));
+  assert.deepEqual([none.status, none.stderr], [2, `${folder.file("none")} is not there\n`]);
+  // The end of the old store is bad: what could be read is not taken for all.
+  const broken = folder.file("broken");
+  writeFileSync(broken, readFileSync(old).fill(0xff, 3 * 4096));
+  writeFileSync(`${broken}-wal`, readFileSync(`${old}-wal`));
+  const partial = run(broken, folder.file("partial"));
+  assert.equal(partial.status, 3, partial.stderr);
+  assert.match(partial.stderr, /could not be read whole/);
 });
 
 test("profile: frames of a library that was removed keep its name, parts of memory theirs", () => {

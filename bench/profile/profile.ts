@@ -138,12 +138,19 @@ function missesOf({ workload }: ProfileOptions, goal: Target, folder: string): F
   return misses === undefined ? {} : { missesPerGet: misses / operations };
 }
 
+/** Whether frames say which file they are of: in the single executable they do not. */
+function hasFiles(stacks: Stacks): boolean {
+  return shareOf(stacks, / src\//) > 0;
+}
+
 /** What the samples say of the parts of the time. */
 function sharesOf(native: Stacks | undefined, script: Stacks | undefined): Figures {
   return {
-    ...(script === undefined ? {} : {
+    ...(script === undefined || !hasFiles(script) ? {} : {
       keyShare: shareOf(script, /src\/codec\/(key|ordered|text)\.ts/),
       valueShare: shareOf(script, /src\/codec\/(value|copy)\.ts/),
+    }),
+    ...(script === undefined ? {} : {
       collectorShare: shareOf(script, /^\(garbage collector\)$|^\[GC\]/),
     }),
     ...(native === undefined ? {} : {

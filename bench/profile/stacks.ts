@@ -85,7 +85,8 @@ function jsName(
   { functionName, url, lineNumber }: CpuProfile["nodes"][number]["callFrame"],
 ): string {
   const name = functionName === "" ? "(anonymous)" : functionName;
-  if (url === "") return name;
+  // In the single executable everything is one file, whose lines say nothing.
+  if (url === "" || url.includes("/$bunfs/")) return name;
   const file = url.replace(/^.*\/(src|ffi|bench|node_modules)\//, "$1/").split("?")[0]!;
   return `${name} ${file}:${lineNumber + 1}`;
 }

@@ -198,12 +198,20 @@ export function settingsScript(suggestions: readonly Suggestion[]): string {
   const all = settings.has("--key-encoding") ? "" : " --all";
   const body = settings.size === 0
     ? 'echo "nothing to apply: no advice is a setting of a store"'
-    : `zeolite dump "$1"${all} | zeolite load "$2"${options}\nzeolite check "$2"`;
+    : `# The shell knows how the last of a pipe ended; of the first, this file tells.
+{ zeolite dump "$1"${all} || : > "$2.failed"; } | zeolite load "$2"${options}
+if [ -e "$2.failed" ]; then
+  rm -f "$2.failed"
+  echo "$1 could not be read whole: $2 lacks entries" >&2
+  exit 3
+fi
+zeolite check "$2"`;
   return `#!/bin/sh
 # Makes a store anew with the settings that were advised. Usage: apply.sh STORE NEW-STORE
 ${reasons.join("\n")}
 set -eu
 : "\${1:?the store}" "\${2:?the store to make}"
+if [ ! -e "$1" ]; then echo "$1 is not there" >&2; exit 2; fi
 if [ -e "$2" ]; then echo "$2 is there already" >&2; exit 2; fi
 ${body}
 `;
