@@ -79,6 +79,8 @@ test("executable: alone with the C library, it runs every kind of command", { sk
   assert.match(profile, /not measured: perf is not installed/);
   assert.match(profile, /Zig .*\n(.*\n)*.* tree\.search\.\w+\n/);
   assert.match(profile, /JavaScript \(the runtime's own profiler\)/);
+  const layers = succeed("profile", "page_alloc", "--seconds", "0.4", "--out", "/profile");
+  assert.match(layers, / store\.FreeSpace\.\w+\n/);
   succeed("bench", ...little, "--engines", "zeolite", "--only", "get_hot", "--keep");
   const page = succeed("dashboard", "--keep").trim();
   if (isInstalled("echarts")) {

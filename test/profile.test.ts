@@ -223,16 +223,30 @@ test("profile: where perf may not sample it says so", () => {
   }
 });
 
-test("profile: without perf it says how to get it, samples by itself, and goes on", () => {
-  using folder = new Folder();
+/** Profiles where there is no perf; what was printed. */
+function profileAlone(folder: Folder, ...args: readonly string[]): string {
   const file = new URL("../bench/profile/profile_main.ts", import.meta.url);
   const [program, ...first] = scriptCommand(file);
-  const args = [...first, "get_hot", "--seconds", "0.4", "--quick", "--out", folder.path];
-  const { status, stdout, stderr } = spawnSync(program, args, {
+  const all = [...first, ...args, "--seconds", "0.4", "--quick", "--out", folder.path];
+  const { status, stdout, stderr } = spawnSync(program, all, {
     encoding: "utf8",
     env: { ...process.env, PATH: folder.path },
   });
   assert.equal(status, 0, `${stdout}${stderr}`);
+  return stdout;
+}
+
+test("profile: micro-benchmarks are profiled by their names, down to the layer", () => {
+  using folder = new Folder();
+  const stdout = profileAlone(folder, "page_alloc");
+  if (process.platform === "linux") assert.match(stdout, / store\.FreeSpace\.\w+\n/);
+  const found = JSON.parse(readFileSync(folder.file("page_alloc.json"), "utf8"));
+  assert.deepEqual([found.time, found.suggestions], [undefined, []]);
+});
+
+test("profile: without perf it says how to get it, samples by itself, and goes on", () => {
+  using folder = new Folder();
+  const stdout = profileAlone(folder, "get_hot");
   assert.match(stdout, /not measured: perf is (not installed: apt-get|for Linux)/);
   const found = JSON.parse(readFileSync(folder.file("get_hot.json"), "utf8"));
   assert.ok(found.time > 0);

@@ -341,7 +341,8 @@ fn addLayers(b: *std.Build, target: std.Build.ResolvedTarget) *std.Build.Step {
         .target = target,
         .optimize = .ReleaseFast,
         .link_libc = true,
-        .strip = true,
+        .strip = !has_symbols,
+        .omit_frame_pointer = if (has_symbols) false else null,
         .pic = true,
     });
     module.addImport("layers", createModule(b, "layers.zig", target, .ReleaseFast, .native, true));

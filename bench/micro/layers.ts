@@ -59,8 +59,13 @@ export interface Case {
 /** The result of a case that cannot be done: so many entries do not fit a page. */
 const IMPOSSIBLE = -2;
 
-/** Where a clone has the library. */
+/** Names another file to load, one with the names of its functions. */
+export const LAYERS = "ZEOLITE_LAYERS";
+
+/** Where the library is that was named, or that a clone has. */
 function builtLibrary(): string {
+  const named = process.env[LAYERS];
+  if (named !== undefined) return named;
   const name = process.platform === "darwin" ? "liblayers.dylib" : "liblayers.so";
   const path = fileURLToPath(new URL(`../../zig-out/lib/${name}`, import.meta.url));
   if (existsSync(path)) return path;
@@ -76,7 +81,7 @@ export class Layers {
     const runtime = process.versions["bun"] === undefined
       ? denoRuntime()
       : bunRuntime(process.getBuiltinModule("bun:ffi") as unknown as BunFfi);
-    if (!isExecutable) {
+    if (!isExecutable || process.env[LAYERS] !== undefined) {
       this.#call = runtime.open(builtLibrary(), functions);
       return;
     }

@@ -6,18 +6,8 @@ import { parseArgs } from "node:util";
 import { RESULTS } from "../folders.ts";
 import { describeMachine } from "../machine.ts";
 import { numberOf, runProgram, UsageError } from "../usage.ts";
-import { btreeOps } from "./btree_ops.ts";
-import { dbComparison } from "./db_comparison.ts";
-import { HEAD, lineOf, type Measurement, type Micro } from "./measure.ts";
-import { pageAlloc } from "./page_alloc.ts";
-import { realistic } from "./realistic.ts";
-
-const micros: Readonly<Record<string, Micro>> = {
-  db_comparison: dbComparison,
-  btree_ops: btreeOps,
-  page_alloc: pageAlloc,
-  realistic,
-};
+import { micros } from "./all.ts";
+import { HEAD, lineOf, type Measurement } from "./measure.ts";
 
 /** Milliseconds of one measurement; a quick one shows that it works. */
 const MILLISECONDS = 300;

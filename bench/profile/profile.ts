@@ -1,9 +1,9 @@
 /**
- * Profiles one workload: a run for its figures, one under `perf` with a library whose functions
- * have names, or, where there is no `perf`, under the suite's own sampler, and one under the
- * runtime's own profiler. What is missing is named, with how to get it, and the rest goes on.
- * Writes a page with flame graphs, folded stacks, the figures as JSON, and a script that applies
- * what is a setting.
+ * Profiles one workload, or one micro-benchmark: a run for its figures, one under `perf` with a
+ * library whose functions have names, or, where there is no `perf`, under the suite's own sampler,
+ * and one under the runtime's own profiler. What is missing is named, with how to get it, and the
+ * rest goes on. Writes a page with flame graphs, folded stacks, the figures as JSON, and a script
+ * that applies what is a setting.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,6 +15,8 @@ import { canCount, countFlushes } from "../flushes.ts";
 import { RunFolder } from "../stores.ts";
 import { median } from "../timing.ts";
 import { UsageError } from "../usage.ts";
+import { LAYERS } from "../micro/layers.ts";
+import { micros } from "../micro/all.ts";
 import { workloadOf } from "../workloads/all.ts";
 import { type Graph, profilePage } from "./page.ts";
 import {
@@ -29,7 +31,14 @@ import {
 } from "./stacks.ts";
 import { type Figures, settingsScript, suggest, type Suggestion } from "./suggest.ts";
 import { REPORT, type TargetReport } from "./target_main.ts";
-import { buildWithSymbols, countMisses, readMisses, RECORD, whyNoPerf } from "./tools.ts";
+import {
+  buildWithSymbols,
+  countMisses,
+  readMisses,
+  RECORD,
+  type Symbols,
+  whyNoPerf,
+} from "./tools.ts";
 
 /** What to profile. */
 export interface ProfileOptions {
@@ -45,8 +54,8 @@ export interface ProfileOptions {
 export interface Profile {
   readonly workload: string;
   readonly runtime: string;
-  /** Nanoseconds of one operation, in the turn in the middle. */
-  readonly time: number;
+  /** Nanoseconds of one operation, in the turn in the middle; of a micro-benchmark none. */
+  readonly time: number | undefined;
   readonly figures: Figures;
   readonly hottest: Readonly<Record<string, readonly { name: string; share: number }[]>>;
   readonly suggestions: readonly Suggestion[];
@@ -75,12 +84,12 @@ interface How {
 class Target {
   readonly #options: ProfileOptions;
   readonly #stores: RunFolder;
-  readonly #library: string | undefined;
+  readonly #symbols: Symbols;
 
-  constructor(options: ProfileOptions, stores: RunFolder, library?: string) {
+  constructor(options: ProfileOptions, stores: RunFolder, symbols: Symbols = {}) {
     this.#options = options;
     this.#stores = stores;
-    this.#library = library;
+    this.#symbols = symbols;
   }
 
   run({ prefix = [], options = [], own = [], env = {} }: How = {}): TargetReport {
@@ -88,7 +97,11 @@ class Target {
     const { workload, seconds, isQuick } = this.#options;
     const asked = [workload, String(seconds), this.#stores.path, ...(isQuick ? ["--quick"] : [])];
     const [started, ...args] = [...prefix, ...command, ...asked, ...own];
-    const named = this.#library === undefined ? {} : { ZEOLITE_LIBRARY: this.#library };
+    const { path, layers } = this.#symbols;
+    const named = {
+      ...(path === undefined ? {} : { ZEOLITE_LIBRARY: path }),
+      ...(layers === undefined ? {} : { [LAYERS]: layers }),
+    };
     const { stdout, stderr, status, error } = spawnSync(started!, args, {
       encoding: "utf8",
       env: { ...process.env, ...named, ...env },
@@ -160,6 +173,7 @@ function sharesOf(native: Stacks | undefined, script: Stacks | undefined): Figur
 }
 
 async function flushesOf({ workload }: ProfileOptions): Promise<Figures> {
+  if (workload in micros) return {};
   const found = workloadOf(workload);
   if (!found.isWriting || found.isCounted !== true || !canCount()) return {};
   using folder = new RunFolder();
@@ -197,7 +211,9 @@ function write({ folder }: ProfileOptions, profile: Profile, samples: Samples): 
     title: `Profile of ${workload}`,
     facts: [
       runtime,
-      `${Math.round(time).toLocaleString("en")} ns an operation, in the turn in the middle`,
+      ...(time === undefined ? [] : [
+        `${Math.round(time).toLocaleString("en")} ns an operation, in the turn in the middle`,
+      ]),
     ],
     graphs: [...each(samples)].map(([title, , stacks]) => graphOf(title, stacks)),
     suggestions,
@@ -239,7 +255,7 @@ function sample(options: ProfileOptions, stores: RunFolder, missing: string[]): 
     const symbols = buildWithSymbols(scratch);
     if (symbols.reason !== undefined) missing.push(symbols.reason);
     const { sampler } = symbols;
-    const named = new Target(options, stores, symbols.path);
+    const named = new Target(options, stores, symbols);
     const noPerf = whyNoPerf();
     if (noPerf !== undefined) missing.push(noPerf);
     const native = noPerf !== undefined ? undefined : attempt(missing, "perf", () => {
@@ -266,7 +282,7 @@ function sample(options: ProfileOptions, stores: RunFolder, missing: string[]): 
 /** Profiles a workload. */
 export async function profile(options: ProfileOptions): Promise<Profile> {
   const { workload, folder, tell } = options;
-  if (workloadOf(workload).begin === undefined) {
+  if (!(workload in micros) && workloadOf(workload).begin === undefined) {
     throw new UsageError(`Cannot profile ${workload}: it is of the machine`);
   }
   const missing: string[] = [];
@@ -282,7 +298,7 @@ export async function profile(options: ProfileOptions): Promise<Profile> {
   const found: Profile = {
     workload,
     runtime: `${currentRuntime().title} ${currentVersion()}`,
-    time: median(report.times),
+    time: report.times.length === 0 ? undefined : median(report.times),
     figures,
     hottest: Object.fromEntries(
       [...each(samples)].map(([title, , stacks]) => [title, hottest(stacks, HOTTEST)]),

@@ -9,16 +9,13 @@ import { profile } from "./profile.ts";
 const USAGE = `
 Usage: zeolite profile [WORKLOAD] [options]
 
-WORKLOAD is one of "zeolite bench" (default get_random), or realistic, which is the workload mixed;
-a wrong one lists them all.
+WORKLOAD is one of "zeolite bench" (default get_random; a wrong one lists them all), or one of the
+micro-benchmarks: db_comparison, btree_ops, page_alloc, realistic.
 
   --seconds N   how long each run of it lasts (5)
   --out FOLDER  where flame graphs, figures and apply.sh go
   --quick       a small store: shows that it works
 `;
-
-/** Micro-benchmarks that are a workload as well. */
-const SAME: Readonly<Record<string, string>> = { realistic: "mixed" };
 
 async function run(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -35,7 +32,7 @@ async function run(args: readonly string[]): Promise<void> {
     throw new UsageError(`Cannot profile ${more[0]} as well: name one workload`);
   }
   const found = await profile({
-    workload: SAME[name] ?? name,
+    workload: name,
     seconds: numberOf("seconds", values.seconds, "any")!,
     folder: values.out,
     isQuick: values.quick,

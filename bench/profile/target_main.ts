@@ -1,6 +1,7 @@
 /**
- * What is profiled: one workload of Zeolite, again and again for some seconds, in a process of its
- * own. Prints one line of JSON when it is done: what was done, and how the store stands.
+ * What is profiled: one workload of Zeolite, or one micro-benchmark, again and again for some
+ * seconds, in a process of its own. Prints one line of JSON when it is done: what was done, and how
+ * the store stands.
  *
  * Usage: target_main.ts WORKLOAD SECONDS FOLDER [--quick] [--sampler FILE]
  *   --sampler  the library that samples what the workload does, in this thread
@@ -12,6 +13,8 @@ import { parseArgs } from "node:util";
 import { open } from "../../src/mod.ts";
 import { Random } from "../data.ts";
 import { findEngines } from "../engines/all.ts";
+import { micros } from "../micro/all.ts";
+import type { Micro } from "../micro/measure.ts";
 import { type Sizes, sizesOf } from "../sizes.ts";
 import { contents, Stores } from "../stores.ts";
 import { timeCalls } from "../timing.ts";
@@ -24,7 +27,7 @@ import type { Figures } from "./suggest.ts";
 export interface TargetReport {
   readonly workload: string;
   readonly operations: number;
-  /** Nanoseconds of one operation, a figure a turn. */
+  /** Nanoseconds of one operation, a figure a turn; none of a micro-benchmark, which has many. */
   readonly times: readonly number[];
   readonly figures: Figures;
   /** What was sampled: frames, as `stacks.ts` joins them, and how often. */
@@ -36,6 +39,8 @@ export const REPORT = "@@profile ";
 const ENGINE = "zeolite";
 /** Entries of the large store: enough to leave the processor's caches, and soon there. */
 const ENTRIES = 200_000;
+/** Milliseconds of one measurement of a micro-benchmark. */
+const MICRO_MS = 20;
 /** Bytes that an entry takes beside its key and its value: head, slot, and sizes. */
 const ENTRY_COST = 14;
 const PAGE_HEADER = 24;
@@ -111,6 +116,22 @@ function standing(stores: Stores, folder: string): Figures {
   return first === undefined ? {} : storeFigures(stores.path(first));
 }
 
+/** Runs a micro-benchmark, of Zeolite alone. */
+async function runMicro(micro: Micro, asked: Asked): Promise<TargetReport> {
+  const { name, seconds, sampler } = asked;
+  const sampling = sampler === undefined ? undefined : new Sampler(sampler);
+  const settings = { isQuick: true, milliseconds: MICRO_MS, engines: [ENGINE] };
+  let operations = 0;
+  const end = performance.now() + seconds * 1000;
+  do {
+    await micro.run(settings, ({ samples }) => {
+      operations += samples;
+    });
+  } while (performance.now() < end);
+  const report = { workload: name, operations, times: [], figures: {} };
+  return sampling === undefined ? report : { ...report, stacks: [...sampling.stop()] };
+}
+
 async function run({ name, seconds, folder, isQuick, sampler }: Asked): Promise<TargetReport> {
   const { engines } = await findEngines([ENGINE]);
   const stores = new Stores(engines[0]!, folder);
@@ -147,7 +168,9 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   const [name = "", seconds = "5", folder = ""] = positionals;
   const { quick: isQuick, sampler } = values;
-  const report = await run({ name, seconds: Number(seconds), folder, isQuick, sampler });
+  const asked = { name, seconds: Number(seconds), folder, isQuick, sampler };
+  const micro = micros[name];
+  const report = await (micro === undefined ? run(asked) : runMicro(micro, asked));
   console.log(`${REPORT}${JSON.stringify(report)}`);
 }
 

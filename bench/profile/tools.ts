@@ -72,6 +72,8 @@ export function readMisses(file: string): number | undefined {
 export interface Symbols {
   readonly path?: string;
   readonly sampler?: string;
+  /** The layers of the engine, which micro-benchmarks measure, likewise. */
+  readonly layers?: string;
   readonly reason?: string;
 }
 
@@ -82,7 +84,8 @@ function extractSymbols(folder: string): Symbols {
   if (path === undefined || sampler === undefined) {
     return { reason: "names of functions are not in this program: it was compiled without them" };
   }
-  return { path, sampler };
+  const layers = extractLibrary("liblayers.so", folder);
+  return { path, sampler, ...(layers === undefined ? {} : { layers }) };
 }
 
 /**
@@ -113,13 +116,14 @@ export function buildWithSymbols(scratch: string): Symbols {
   };
   const isLinux = process.platform === "linux";
   const file = join(root, "zig", "build.zig");
-  const steps = ["lib", ...(isLinux ? ["bench-sampler"] : [])];
+  const steps = ["lib", "bench-layers", ...(isLinux ? ["bench-sampler"] : [])];
   const args = ["build", "--build-file", file, "--prefix", prefix, ...steps, "-Dsymbols=true"];
   const { status, stderr } = spawnSync(zig, args, { encoding: "utf8", cwd: root, env });
   if (status !== 0) return { reason: `the library with names cannot be built: ${stderr.trim()}` };
   const name = process.platform === "darwin" ? "libzeolite.dylib" : "libzeolite.so";
   return {
     path: join(prefix, "lib", name),
+    layers: join(prefix, "lib", name.replace("zeolite", "layers")),
     ...(isLinux ? { sampler: join(prefix, "lib", "libsampler.so") } : {}),
   };
 }

@@ -47,7 +47,11 @@ export function addSuite(program: Command): void {
   add(program, "profile", {
     usage: "[arguments...]",
     summary: "Show where the time of a workload goes, and what to do about it.",
-    examples: ["zeolite profile get_random", "zeolite profile put_1m --seconds 10 --out folder"],
+    examples: [
+      "zeolite profile get_random",
+      "zeolite profile put_1m --seconds 10 --out folder",
+      "zeolite profile btree_ops",
+    ],
   });
   add(program, "dashboard", {
     usage: "[arguments...]",
