@@ -2,7 +2,7 @@
  * Measures Zeolite beside its peers on the runtime that runs this. `USAGE` says what it takes.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { findEngines } from "./engines/all.ts";
@@ -110,6 +110,8 @@ async function run(args: readonly string[]): Promise<void> {
   });
   const rounds = numberOf("rounds", values.rounds);
   const entries = numberOf("entries", values.entries);
+  // Before the minutes that it takes: what cannot be kept is told now.
+  if (values.json !== undefined) mkdirSync(dirname(values.json), { recursive: true });
   const results = await runAll({
     workloads: chooseWorkloads(wordsOf(values.only)),
     engines: wordsOf(values.engines),

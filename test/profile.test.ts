@@ -244,6 +244,14 @@ test("profile: micro-benchmarks are profiled by their names, down to the layer",
   assert.deepEqual([found.time, found.suggestions], [undefined, []]);
 });
 
+test("profile: where Workers do the work, the sampler says what it does not see", () => {
+  using folder = new Folder();
+  const stdout = profileAlone(folder, "mixed_workers");
+  if (process.platform !== "linux") return;
+  const sampled = / own sampler\)\n/.test(stdout);
+  assert.ok(sampled || stdout.includes("the sampler: the thread that it samples did nothing"));
+});
+
 test("profile: without perf it says how to get it, samples by itself, and goes on", () => {
   using folder = new Folder();
   const stdout = profileAlone(folder, "get_hot");

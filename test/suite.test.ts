@@ -52,6 +52,15 @@ for (const [args, text] of WRONG) {
   });
 }
 
+test("suite: figures that could not be kept are told before anything is measured", () => {
+  for (const args of [["bench"], ["bench", "realistic"]]) {
+    const { status, stdout, stderr } = zeolite(...args, "--json", "/proc/nothing/here.json");
+    assert.equal(status, 1);
+    assert.match(stderr, /^E\w+: .*\/proc\/nothing/);
+    assert.equal(stdout, "");
+  }
+});
+
 test("suite: --help tells what each command takes", () => {
   for (
     const [name, option] of [["bench", "--keep"], ["profile", "--seconds"], ["dashboard", "--out"]]

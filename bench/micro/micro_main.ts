@@ -1,6 +1,6 @@
 /** Runs one micro-benchmark on the runtime that runs this. `USAGE` says what it takes. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { RESULTS } from "../folders.ts";
@@ -43,6 +43,7 @@ async function run(args: readonly string[]): Promise<void> {
   }
   const usual = values.quick ? QUICK_MILLISECONDS : MILLISECONDS;
   const milliseconds = numberOf("milliseconds", values.milliseconds) ?? usual;
+  if (values.json !== undefined) mkdirSync(dirname(values.json), { recursive: true });
   const machine = describeMachine(".");
   const { runtime, runtimeTitle, runtimeVersion } = machine;
   console.log(`${name}: ${micro.title}; ${runtimeTitle} ${runtimeVersion}\n${HEAD}`);

@@ -127,7 +127,9 @@ function withPerf(goal: Target, folder: string): Stacks {
 
 /** Samples of the suite's own sampler. */
 function withSampler(goal: Target, sampler: string): Stacks {
-  return new Map(goal.run({ own: ["--sampler", sampler] }).stacks ?? []);
+  const stacks = new Map(goal.run({ own: ["--sampler", sampler] }).stacks ?? []);
+  if (stacks.size > 0) return stacks;
+  throw new Error("the thread that it samples did nothing; perf sees Workers as well");
 }
 
 /** Samples of the runtime's own profiler. */
