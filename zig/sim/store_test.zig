@@ -24,6 +24,8 @@ const page_format = @import("../format/page.zig");
 const counts = @import("counts.zig");
 const runs = @import("seeds.zig");
 const shrink = @import("shrink.zig");
+const Model = @import("Model.zig");
+const Workload = @import("Workload.zig");
 
 const path = "/disk/x";
 const key_count = 1200;
@@ -778,4 +780,105 @@ fn expectTrimmed(exclusive: bool) !void {
 test "the last process to leave a file of many free pages moves what lies at its end, and cuts it" {
     try expectTrimmed(false);
     try expectTrimmed(true);
+}
+
+/// Looks at what a power cut may leave before each call of a process that leaves.
+const Leaving = struct {
+    after: *simulated.World,
+    expected: Model.Digest,
+    version: u64 = 0,
+    moments: u64 = 0,
+    failure: ?anyerror = null,
+
+    fn look(argument: *anyopaque, world: *simulated.World, _: u32, call: simulated.Call) void {
+        const self: *Leaving = @ptrCast(@alignCast(argument));
+        if (self.failure != null or !call.changesDisk()) return;
+        if (world.disk.version == self.version) return;
+        self.version = world.disk.version;
+        self.moments += 1;
+        self.examine(world) catch |err| {
+            std.debug.print("before a {t}, moment {d}: {t}\n", .{ call, self.moments, err });
+            self.failure = err;
+        };
+    }
+
+    fn examine(self: *Leaving, world: *const simulated.World) !void {
+        var images = try world.images(self.moments, 4);
+        defer images.deinit();
+        while (try images.next()) |plan| {
+            try self.after.boot(world, &plan);
+            try expectState(self.after, self.expected);
+        }
+    }
+};
+
+/// The store opens to that state, is sound, can be written to, and closes.
+fn expectState(world: *simulated.World, expected: Model.Digest) !void {
+    const env = try attach.open(testing.allocator, try world.startProcess(), path, .{});
+    {
+        errdefer attach.close(env) catch {}; // the error that brought us here is the one to tell
+        try testing.expectEqual(expected, try Workload.digestOf(env));
+        try Workload.check(env);
+        const mark: Workload.Mark = .of(1);
+        try mark.commit(env);
+        try testing.expectEqual(expected +% mark.digest(), try Workload.digestOf(env));
+    }
+    try attach.close(env);
+}
+
+/// A store whose file is long, open in a process of `world`, with what it holds.
+fn openLong(world: *simulated.World, exclusive: bool) !struct { *Env, Model.Digest } {
+    const os = try world.startProcess();
+    const env = try attach.open(testing.allocator, os, path, .{
+        .page_size = 512,
+        .exclusive = exclusive,
+    });
+    errdefer attach.close(env) catch {}; // the error that brought us here is the one to tell
+    try overwriteAll(env);
+    return .{ env, try Workload.digestOf(env) };
+}
+
+fn cutWhileLeaving(exclusive: bool) !void {
+    const world = try simulated.World.create(testing.allocator, .{});
+    defer world.destroy();
+    const env, const expected = try openLong(world, exclusive);
+    const before = (try env.os.stat(env.file.fd)).size;
+    var leaving: Leaving = .{
+        .after = try simulated.World.create(testing.allocator, .{}),
+        .expected = expected,
+    };
+    defer leaving.after.destroy();
+    try env.flushLog();
+    world.before_call = .{ .argument = &leaving, .run = Leaving.look };
+    try attach.close(env);
+    world.before_call = null;
+    if (leaving.failure) |failure| return failure;
+    try testing.expect(leaving.moments > 15);
+    const os = try world.startProcess();
+    const fd = try os.open(path, .{});
+    defer os.close(fd);
+    try testing.expect((try os.stat(fd)).size < before / 2);
+    try leaving.examine(world);
+    try expectState(world, expected);
+}
+
+test "the power is cut while the last process to leave moves pages and cuts the file" {
+    for ([_]bool{ false, true }) |exclusive| try cutWhileLeaving(exclusive);
+}
+
+test "the last process to leave is killed while it moves pages and cuts the file" {
+    for ([_]bool{ false, true }) |exclusive| {
+        var at: u64 = 1;
+        var was_killed = true;
+        while (was_killed) : (at += 1 + at / 8) {
+            const world = try simulated.World.create(testing.allocator, .{ .has_cuts = false });
+            defer world.destroy();
+            const env, const expected = try openLong(world, exclusive);
+            const os = env.os;
+            world.killAt(os, at, at % 2 == 1);
+            was_killed = if (attach.close(env)) |_| false else |err| err == error.Killed;
+            try expectState(world, expected);
+        }
+        try testing.expect(at > 15);
+    }
 }
