@@ -431,7 +431,7 @@ fn unTake(self: *FreeSpace, run: Run) void {
     for (run.pgno..run.pgno + run.count) |i| {
         const pgno: u32 = @intCast(i);
         self.set(pgno);
-        self.recent.append(self.allocator, pgno) catch return; // a hint only: the bit decides
+        self.recent.append(self.allocator, pgno) catch {}; // a hint only: the bit decides
     }
 }
 
@@ -838,5 +838,26 @@ test "FreeSpace lists a run once, wherever memory ran out while it looked at wha
         const runs = try space.freeRuns(testing.allocator);
         defer testing.allocator.free(runs);
         try testing.expectEqual(@as(usize, 3), runs.len);
+    }
+}
+
+test "FreeSpace takes whole runs back where there is no memory left" {
+    for ([_]bool{ false, true }) |is_aborted| {
+        var space: FreeSpace = .{ .allocator = testing.allocator };
+        defer space.deinit();
+        try space.reset(100);
+        try space.applyAvailable(.{ .pgno = 20, .count = 60 });
+        try space.begin(2, &.{});
+        space.pinned = 1;
+        const to = space.mark();
+        try testing.expectEqual(@as(u32, 20), try space.allocate(60));
+        space.recent.clearAndFree(testing.allocator);
+        space.allocator = testing.failing_allocator;
+        if (is_aborted) space.abort() else space.rollback(to);
+        space.allocator = testing.allocator;
+        try testing.expectEqual(@as(u32, 60), space.freeCount());
+        // No hint is left: they are found by their bits.
+        for (0..60) |_| try testing.expect(try space.allocate(1) < 80);
+        space.abort();
     }
 }
