@@ -63,6 +63,7 @@ const parts = [
   simulator("T2", "second crashes", 1, "killed with a meta", "killed at each system call, alone"),
   simulator("T5", "operations", 10, "ordered map: 512-byte"),
   simulator("T5", "operations", 8, "ordered map: one process"),
+  simulator("T5", "operations", 20, "frames: tables"),
   simulator("T5", "operations", 8, "ordered map: 1 KiB"),
   simulator("T5", "operations", 6, "ordered map: 4 KiB"),
   simulator("T5", "operations", 100, "ordered map: long transactions"),
