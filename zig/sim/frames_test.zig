@@ -686,10 +686,19 @@ fn runSeed(seed: u64, turn_count: u64, totals: *[5]u64) !void {
 test "frames: tables, savepoints, ranges, sealing, faults and cuts at once" {
     var list: seeds.List = .init(40_000, 60);
     var totals: [5]u64 = @splat(0);
-    while (list.next()) |seed| try runSeed(seed, 60, &totals);
-    counts.print(.operations, totals[0]);
-    counts.print(.images, totals[3]);
-    counts.print(.@"simulated kills", totals[4]);
+    var operations: counts.Running = .{ .what = .operations, .every = 500_000 };
+    var images: counts.Running = .{ .what = .images, .every = 5000 };
+    var kills: counts.Running = .{ .what = .@"simulated kills", .every = 500 };
+    while (list.next()) |seed| {
+        const before = totals;
+        try runSeed(seed, 60, &totals);
+        operations.add(totals[0] - before[0]);
+        images.add(totals[3] - before[3]);
+        kills.add(totals[4] - before[4]);
+    }
+    operations.end();
+    images.end();
+    kills.end();
     std.debug.print("frames: {d} commits in place, {d} single puts\n", .{ totals[1], totals[2] });
 }
 
