@@ -102,7 +102,7 @@ test("dashboard: the model has the figures that were kept", () => {
     "bun, time of 3 workloads, of the baseline's: none above 1.1, 3 below 0.91 (get_hot 0.5, " +
     "get_random 0.5, put_1m 0.5)",
     "deno: no baseline was kept (zeolite dashboard --keep)",
-    "1 recommendations, of 1 profiles",
+    "recommendations: 1, of profiles: 1",
   ]);
   assert.match(summary!.notes[0]!, /^bun: \d+ of \d+ targets are reached$/);
   const operations = bun!.tables[0]!.lines;

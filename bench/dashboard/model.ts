@@ -357,7 +357,7 @@ function summarySection(
   const advice = profiles.reduce((sum, { suggestions }) => sum + suggestions.length, 0);
   const advised = profiles.length === 0
     ? []
-    : [`${advice} recommendations, of ${profiles.length} profiles`];
+    : [`recommendations: ${advice}, of profiles: ${profiles.length}`];
   const notes = [...targets, ...changes, ...judged, ...advised];
   return { title: "Summary", notes, charts: [], tables: [] };
 }
